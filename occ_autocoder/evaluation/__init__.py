@@ -1,0 +1,1 @@
+"""How good a coder is: numbers, calibration and a report, from labels and probabilities alone (never from a model)."""
