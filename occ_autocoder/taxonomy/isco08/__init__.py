@@ -2,8 +2,8 @@
 
 from importlib.resources import as_file, files
 
-from occ_autocoder.taxonomy.tables import read_taxonomy
-from occ_autocoder.taxonomy.taxonomy import Taxonomy
+from ..tables import read_taxonomy
+from ..taxonomy import Taxonomy
 
 TABLE = "occupations.csv"
 
