@@ -4,9 +4,13 @@ Importing this package makes `pipeline("occupation-classification")` and the Aut
 transformers itself is imported: the command line stays quick, and nothing else happens.
 """
 
+import sys
+
 from wrapt import register_post_import_hook
 
 __version__ = "0.1.0"
+
+MODELING = "occ_autocoder.model.modeling_occupation"
 
 
 def load(model: str, revision: str | None = None, **kwargs):
@@ -34,10 +38,13 @@ def load(model: str, revision: str | None = None, **kwargs):
     )
 
 
-def _register(_module) -> None:
+def _register(module) -> None:
+    if module.__name__ != MODELING and MODELING in sys.modules:
+        return  # the model itself is being imported, and asked for transformers: its own turn comes when it is there
     from .model.register_occupation import register
 
     register()
 
 
 register_post_import_hook(_register, "transformers.pipelines")
+register_post_import_hook(_register, MODELING)

@@ -122,14 +122,15 @@ def expected_calibration_error(
 def conformal_threshold(probabilities: np.ndarray, labels: Sequence[int], alpha: float = 0.1) -> float:
     """The score limit q of split conformal prediction with score 1 - p_label (LAC; Sadinle et al. 2019).
 
-    Fitted on held-out records [n, C], it makes `conformal_sets` of like records hold the right code with probability
-    1 - alpha or more. With fewer than 1/alpha - 1 records no limit can promise that: infinity, every code is in the set.
+    Fitted on held-out records [n, C], it makes `conformal_sets` of new records from the same source hold the right code
+    with probability 1 - alpha or more, over all records, not within each code. With fewer than 1/alpha - 1 records no
+    limit can promise that: infinity, and every code is in every set.
     """
     probabilities, labels = check_scores(probabilities, labels, "probabilities")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
     scores = np.sort(1.0 - probabilities[np.arange(len(labels)), labels])
-    rank = math.ceil((len(scores) + 1) * (1 - alpha) - 1e-9)
+    rank = math.ceil((len(scores) + 1) * (1 - alpha))
     return float(scores[rank - 1]) if rank <= len(scores) else math.inf
 
 

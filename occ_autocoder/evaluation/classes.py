@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+
+from .interval import wilson_interval
 
 
 def class_table(
@@ -51,7 +54,8 @@ def support_bands(
 ) -> list[dict]:
     """Accuracy by how many training records a code had, one row per band that has a record.
 
-    Columns: `band` ("10-99"), `codes` (of the references), `records`, `accuracy`, `top_<k>_accuracy`, `macro_recall`.
+    Columns: `band` ("10 to 99"), `codes` (of the references), `records`, `accuracy`, `low`, `high` (its 95 % interval),
+    `top_<k>_accuracy`, `macro_recall`.
 
     Args:
         ranks: [n], the place of the right code in the ranking, 0 the best (`metrics.label_ranks`).
@@ -61,11 +65,16 @@ def support_bands(
     if not bounds or bounds[0] != 0 or bounds != sorted(set(bounds)):
         raise ValueError(f"bands are lower bounds that begin with 0 and rise, not {bounds}")
     record_band = np.searchsorted(bounds, np.asarray(train_counts)[labels], side="right") - 1
-    names = [f"{low}-{above - 1}" for low, above in zip(bounds, bounds[1:])] + [f"{bounds[-1]}+"]
+    names = [band_name(low, above - 1) for low, above in pairwise(bounds)] + [f"{bounds[-1]} or more"]
     return [
         {"band": names[b]} | band_row(ranks[record_band == b], labels[record_band == b], k)
         for b in np.unique(record_band)
     ]
+
+
+def band_name(low: int, high: int) -> str:
+    """The band in words, as "10 to 99": spreadsheets turn "0-9" into a date."""
+    return f"{low} to {high}" if high > low else str(low)
 
 
 def band_row(ranks: np.ndarray, labels: np.ndarray, k: int) -> dict:
@@ -73,10 +82,14 @@ def band_row(ranks: np.ndarray, labels: np.ndarray, k: int) -> dict:
     support = np.bincount(labels)
     right = np.bincount(labels[ranks == 0], minlength=len(support))
     seen = support > 0
+    accuracy = float(np.mean(ranks == 0))
+    low, high = wilson_interval(accuracy, len(labels))
     return {
         "codes": int(seen.sum()),
         "records": len(labels),
-        "accuracy": float(np.mean(ranks == 0)),
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
         f"top_{k}_accuracy": float(np.mean(ranks < k)),
         "macro_recall": float(np.mean(right[seen] / support[seen])),
     }
@@ -89,7 +102,7 @@ def confusions(predicted: np.ndarray, labels: np.ndarray, codes: Sequence[str]) 
     """
     support = np.bincount(labels, minlength=len(codes))
     wrong = predicted != labels
-    pairs = Counter(zip(labels[wrong].tolist(), predicted[wrong].tolist()))
+    pairs = Counter(zip(labels[wrong].tolist(), predicted[wrong].tolist(), strict=True))
     return [
         {"reference": codes[r], "predicted": codes[p], "records": n, "share": float(n / support[r])}
         for (r, p), n in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))

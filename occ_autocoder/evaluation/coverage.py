@@ -46,7 +46,10 @@ def apply_threshold(confidence: np.ndarray, correct: np.ndarray, threshold: floa
 
 
 def coverage_table(
-    confidence: np.ndarray, correct: np.ndarray, targets: Iterable[float], thresholds: Mapping[float, float] | None = None
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    targets: Iterable[float],
+    thresholds: Mapping[float, float] | None = None,
 ) -> list[dict]:
     """One row per target accuracy: `target`, `threshold` (None: not reachable), `coverage`, `accuracy`, `chosen_on`.
 

@@ -1,27 +1,23 @@
 """Numbers and tables as Markdown text."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+NUMBER = re.compile(r"-|[\d,.]+( to [\d,.]+)?( %)?")
+MARKUP = re.compile(r"([\\|*_`<>\[\]~$]|&(?=[#\w]+;))")
 
 
 def plain(text: object) -> str:
     """Text that keeps its meaning in one Markdown cell or heading: one line, with pipes and markup escaped."""
-    line = " ".join(str(text).split())
-    for mark in ("\\", "|", "*", "_", "`", "<", "[", "]"):
-        line = line.replace(mark, "\\" + mark)
-    return line
+    return MARKUP.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """A Markdown table; every cell is escaped. Columns are set left when first, right when a number stands in them."""
+    """A Markdown table; every cell is escaped. Columns of numbers, but the first, are set right."""
     body = [[plain(cell) for cell in row] for row in rows]
-    rules = ["---:" if position and is_number(body, position) else "---" for position in range(len(columns))]
-    lines = [columns, rules, *body]
+    numeric = [place > 0 and all(NUMBER.fullmatch(row[place]) for row in body) for place in range(len(columns))]
+    lines = [columns, ["---:" if right else "---" for right in numeric], *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def is_number(body: Sequence[Sequence[str]], position: int) -> bool:
-    """Whether the first cell of a column begins like a number or is a missing one."""
-    return bool(body) and (body[0][position][:1].isdigit() or body[0][position] == "-") and "%" in body[0][position] + "%"
 
 
 def percent(share: float | None) -> str:

@@ -1,10 +1,14 @@
 """The four pictures of a report, in colours that colour-blind readers can tell apart (Okabe and Ito 2008)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from .interval import wilson_interval
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 DPI = 150
@@ -12,16 +16,14 @@ DPI = 150
 
 def write_plots(folder: Path, results: Mapping, level_names: Mapping[int, str]) -> list[str]:
     """Draw the plots that have data into the folder, 150 dots per inch; the names of the files."""
-    drawings = {
-        "levels.png": (results["levels"], lambda: levels_figure(results["levels"], level_names)),
-        "support.png": (results["support_bands"], lambda: support_figure(results["support_bands"])),
-        "reliability.png": (results["reliability"], lambda: reliability_figure(results)),
-        "coverage.png": (results["coverage_curve"], lambda: coverage_figure(results)),
-    }
-    names = [name for name, (rows, _) in drawings.items() if rows]
-    for name in names:
-        drawings[name][1]().savefig(folder / name, dpi=DPI)
-    return names
+    figures = {"reliability.png": reliability_figure(results), "coverage.png": coverage_figure(results)}
+    if results["levels"]:
+        figures["levels.png"] = levels_figure(results["levels"], level_names)
+    if results["support_bands"]:
+        figures["support.png"] = support_figure(results["support_bands"])
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=DPI)
+    return list(figures)
 
 
 def new_figure(width: float, height: float, panels: int = 1, **options) -> tuple[Figure, list[Axes]]:
@@ -35,79 +37,110 @@ def new_figure(width: float, height: float, panels: int = 1, **options) -> tuple
     return figure, list(axes)
 
 
-def bar_panel(ax: Axes, names: list[str], shares: list[float], spreads: list[list[float]] | None = None) -> None:
-    """Bars of shares in percent, the value over each."""
-    heights = [100 * share for share in shares]
-    style = {"ecolor": "black", "capsize": 4, "error_kw": {"elinewidth": 1.2}}
-    ax.bar(names, heights, width=0.6, color=BLUE, yerr=spreads, **style)
-    for place, height in enumerate(heights):
-        top = height + (spreads[1][place] if spreads else 0)
-        ax.text(place, top + 1.5, f"{height:.1f}", ha="center", va="bottom", fontsize=10)
-    ax.set_ylim(0, 110)
-    ax.set_yticks(range(0, 101, 20))
+def interval_bars(ax: Axes, names: Sequence[str], rows: Sequence[Mapping]) -> None:
+    """Bars of `accuracy` in percent, its interval from `low` to `high` as a whisker, the value over each."""
+    heights = [100 * row["accuracy"] for row in rows]
+    ax.bar(range(len(rows)), heights, width=0.6, color=BLUE, tick_label=names)
+    whiskers = spreads(heights, [(100 * row["low"], 100 * row["high"]) for row in rows])
+    ax.errorbar(range(len(rows)), heights, yerr=whiskers, fmt="none", ecolor="black", elinewidth=1.2, capsize=4)
+    for place, row in enumerate(rows):
+        ax.text(place, 100 * row["high"] + 1.5, f"{heights[place]:.1f}", ha="center", va="bottom", fontsize=10)
+    ax.set(ylim=(0, 110), yticks=range(0, 101, 20))
 
 
-def levels_figure(rows: list[dict], level_names: Mapping[int, str]) -> Figure:
+def spreads(values: Sequence[float], bounds: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """How far each interval reaches below and above its value, as matplotlib's `yerr` [2, n]."""
+    # matplotlib refuses a rounding error below 0.
+    below = [max(0.0, value - low) for value, (low, _) in zip(values, bounds, strict=True)]
+    above = [max(0.0, high - value) for value, (_, high) in zip(values, bounds, strict=True)]
+    return [below, above]
+
+
+def levels_figure(rows: Sequence[Mapping], level_names: Mapping[int, str]) -> Figure:
     """Accuracy at every level with its 95 % interval."""
-    figure, (ax,) = new_figure(max(5.0, 1.3 * len(rows) + 1.5), 4.0)
-    names = [f"Level {row['level']}\n{level_names.get(row['level'], '')}\n{row['groups']:,} groups" for row in rows]
-    names = [name.replace("\n\n", "\n") for name in names]
-    spreads = [[100 * (row["accuracy"] - row["low"]) for row in rows], [100 * (row["high"] - row["accuracy"]) for row in rows]]
-    # A percentile interval can miss the estimate by a rounding error when it has no width.
-    bar_panel(ax, names, [row["accuracy"] for row in rows], [[max(0, s) for s in side] for side in spreads])
+    figure, (ax,) = new_figure(max(6.0, 1.3 * len(rows) + 1.5), 4.0)
+    names = [
+        f"Level {row['level']}\n{fill(level_names.get(row['level'], ''), 16)}\n{amount(row['groups'], 'group')}"
+        for row in rows
+    ]
+    interval_bars(ax, [name.replace("\n\n", "\n") for name in names], rows)
     ax.set_ylabel("Records with the right group (%)")
     ax.set_title("Accuracy at every level, with 95 % interval", loc="left", fontsize=12)
     return figure
 
 
-def support_figure(rows: list[dict]) -> Figure:
-    """Accuracy by number of training records of the right code."""
-    figure, (ax,) = new_figure(max(5.0, 1.3 * len(rows) + 1.5), 4.0)
-    names = [f"{row['band']}\n{row['codes']:,} codes\n{row['records']:,} records" for row in rows]
-    bar_panel(ax, names, [row["accuracy"] for row in rows])
+def support_figure(rows: Sequence[Mapping]) -> Figure:
+    """Accuracy by number of training records of the right code, with its 95 % interval."""
+    figure, (ax,) = new_figure(max(6.0, 1.3 * len(rows) + 1.5), 4.0)
+    names = [f"{row['band']}\n{amount(row['codes'], 'code')}\n{amount(row['records'], 'record')}" for row in rows]
+    interval_bars(ax, names, rows)
     ax.set_xlabel("Training records of the right code")
     ax.set_ylabel("Records with the right code (%)")
-    ax.set_title("Accuracy of rare and frequent codes", loc="left", fontsize=12)
+    ax.set_title("Accuracy of rare and frequent codes, with 95 % interval", loc="left", fontsize=12)
     return figure
 
 
+def amount(number: int, noun: str) -> str:
+    """1 -> "1 code", 1200 -> "1,200 codes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def reliability_figure(results: Mapping) -> Figure:
-    """Accuracy against confidence, and below it how many records have that confidence."""
+    """Accuracy against confidence with 95 % intervals, and below it how many records have that confidence."""
     rows = results["reliability"]
-    figure, (ax, below) = new_figure(5.2, 6.0, 2, sharex=True, height_ratios=[3, 1])
+    figure, (ax, below) = new_figure(5.2, 6.2, 2, sharex=True, height_ratios=[3, 1])
     ax.plot([0, 100], [0, 100], color=GREY, linestyle="--", label="perfectly calibrated")
     confidence, accuracy = ([100 * row[name] for row in rows] for name in ("confidence", "accuracy"))
-    ax.plot(confidence, accuracy, color=BLUE, marker="o", label=f"this coder (calibration error {results['ece']:.3f})")
-    ax.set(xlim=(0, 100), ylim=(0, 100), ylabel="Records that are right (%)")
-    ax.legend(frameon=False, loc="upper left")
-    ax.set_title("Is the confidence to be believed?", loc="left", fontsize=12)
+    bounds = [percent_interval(row["accuracy"], row["records"]) for row in rows]
+    label = f"this coder (calibration error {results['ece']:.3f})"
+    ax.errorbar(confidence, accuracy, yerr=spreads(accuracy, bounds), color=BLUE, marker="o", capsize=3, label=label)
+    ax.set(xlim=(0, 102), ylim=(-2, 102), yticks=range(0, 101, 20), ylabel="Records that are right (%)")
+    ax.set_title("Accuracy against confidence, with 95 % interval", loc="left", fontsize=12)
     edges, widths = [100 * row["low"] for row in rows], [100 * (row["high"] - row["low"]) for row in rows]
     shares = [100 * row["records"] / results["records"] for row in rows]
     below.bar(edges, shares, width=widths, align="edge", color=BLUE, edgecolor="white")
     below.set(xlabel="Confidence (%)", ylabel="Share of\nrecords (%)")
+    legend_below(figure, ax)
     return figure
+
+
+def percent_interval(share: float, records: int) -> tuple[float, float]:
+    """The 95 % interval of a share, in percent."""
+    low, high = wilson_interval(share, records)
+    return 100 * low, 100 * high
+
+
+def legend_below(figure: Figure, ax: Axes) -> None:
+    """A legend under the figure, where no curve can run through it."""
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", frameon=False, fontsize=9)
 
 
 def coverage_figure(results: Mapping) -> Figure:
     """Accuracy of the records coded without a person, against their share, with the chosen thresholds."""
-    figure, (ax,) = new_figure(6.0, 4.2)
+    figure, (ax,) = new_figure(6.0, 4.8)
     curve = results["coverage_curve"]
     coverage, accuracy = ([100 * row[name] for row in curve] for name in ("coverage", "accuracy"))
-    ax.plot(coverage, accuracy, color=BLUE, linewidth=2)
-    for row in results["coverage"]:
-        if row["accuracy"] is not None:
-            mark_target(ax, row)
-    lowest = min([*accuracy, *(100 * row["accuracy"] for row in results["coverage"] if row["accuracy"] is not None)])
-    ax.set(xlim=(0, 102), ylim=(max(0, 10 * (lowest // 10) - 5), 102))
+    bounds = [percent_interval(row["accuracy"], round(row["coverage"] * results["records"])) for row in curve]
+    ax.fill_between(coverage, *zip(*bounds, strict=True), color=BLUE, alpha=0.2, linewidth=0)
+    ax.plot(coverage, accuracy, color=BLUE, linewidth=2, label="every threshold, with 95 % interval")
+    reached = [row for row in results["coverage"] if row["accuracy"] is not None]
+    for row, marker in zip(reached, cycle("osD^v"), strict=False):
+        mark_target(ax, row, marker)
+    # The whole interval at full coverage is to be seen; at the strictest thresholds it may run out of the picture.
+    lowest = min([*accuracy, *(100 * row["accuracy"] for row in reached), bounds[-1][0]])
+    bottom = min(90, 10 * int(lowest // 10))
+    ax.set(xlim=(0, 102), ylim=(bottom, 101), yticks=range(bottom, 101, 5 if bottom >= 60 else 10))
     ax.set_xlabel("Records coded without a person, most confident first (%)")
     ax.set_ylabel("Coded records that are right (%)")
     ax.set_title("Accuracy against share coded", loc="left", fontsize=12)
+    legend_below(figure, ax)
     return figure
 
 
-def mark_target(ax: Axes, row: Mapping) -> None:
-    """A dot where a threshold lies, with the share of records it codes."""
+def mark_target(ax: Axes, row: Mapping, marker: str) -> None:
+    """A mark where a threshold lies; what it was chosen for and what it gives stand in the legend."""
     x, y = 100 * row["coverage"], 100 * row["accuracy"]
-    ax.plot([x], [y], marker="o", markersize=8, color=ORANGE)
-    text = f"for {100 * row['target']:.0f} %: {x:.0f} % coded"
-    ax.annotate(text, (x, y), xytext=(-8, -6), textcoords="offset points", ha="right", va="top", fontsize=9)
+    label = f"threshold for {100 * row['target']:g} % (chosen on {row['chosen_on']}): {x:.1f} % coded, {y:.1f} % right"
+    # Hollow, so that two targets with the same threshold both show.
+    style = {"color": ORANGE, "markerfacecolor": "none", "markeredgewidth": 2, "markersize": 10, "linestyle": "none"}
+    ax.plot([x], [y], marker=marker, label=label, zorder=3, clip_on=False, **style)

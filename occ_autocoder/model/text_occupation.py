@@ -20,9 +20,9 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 def normalize(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     """Return `text` in NFKC, without invisible characters, with single spaces, cut at `max_characters`.
 
-    Idempotent. The text is cut before the normalisation too, since NFKC can expand one character to eighteen.
+    Idempotent. The text is cut before the normalisation and after it, since NFKC can expand one character to eighteen.
     """
-    text = unicodedata.normalize("NFKC", text[:max_characters])
+    text = unicodedata.normalize("NFKC", text[:max_characters])[:max_characters]
     visible = "".join(map(_visible, text))
     # Removing a character can bring two together that compose, so normalise once more.
     return " ".join(unicodedata.normalize("NFKC", visible).split())[:max_characters].strip()

@@ -1,12 +1,12 @@
 """Classifications of occupations: reading official tables and one's own, asking about the hierarchy, comparing."""
 
-from occ_autocoder.taxonomy.checks import TaxonomyError
-from occ_autocoder.taxonomy.comparison import Change, Comparison, compare
-from occ_autocoder.taxonomy.isco08 import load_isco08
-from occ_autocoder.taxonomy.occupation import Occupation
-from occ_autocoder.taxonomy.schemes import SCHEMES, Scheme
-from occ_autocoder.taxonomy.tables import read_taxonomy
-from occ_autocoder.taxonomy.taxonomy import Taxonomy, UnknownCodeError
+from .checks import TaxonomyError
+from .comparison import Change, Comparison, compare
+from .isco08 import load_isco08
+from .occupation import Occupation
+from .schemes import SCHEMES, Scheme
+from .tables import read_taxonomy
+from .taxonomy import Taxonomy, UnknownCodeError
 
 __all__ = [
     "SCHEMES",

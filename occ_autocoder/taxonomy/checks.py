@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
-from occ_autocoder.taxonomy.occupation import Occupation
+from .occupation import Occupation
 
 SHOWN = 10
-ZERO_AS_LETTER = re.compile(r"(?<=[0-9])[oO]|[oO](?=[0-9])")
+LONGEST_CODE = 200
+DEEPEST = 99
+WHOLE_NUMBER = f"a whole number from 1 to {DEEPEST}"
+# An O among digits is a mistyped zero; beside another letter (INFO1) it belongs to a word.
+ZERO_AS_LETTER = re.compile(r"(?<![a-zA-Z])(?:(?<=[0-9])[oO]+|[oO]+(?=[0-9]))(?![a-zA-Z])")
 
 
 class TaxonomyError(ValueError):
@@ -37,7 +42,7 @@ Place = Callable[[int, str], str]
 
 def in_memory(occupations: Sequence[Occupation]) -> Place:
     """Names a fault's place where no file is known: the occupation's position, from 1, its code and the field."""
-    return lambda index, field: f"occupation {index + 1} (code {ascii(occupations[index].code)}), field '{field}'"
+    return lambda index, field: f"occupation {index + 1} (code {occupations[index].code!a}), field '{field}'"
 
 
 def refuse(problems: Sequence[Problem], place: Place) -> None:
@@ -81,8 +86,10 @@ def code_fault(code: str) -> str:
     odd = next((c for c in code if not c.isascii() or not c.isprintable() or c.isspace()), "")
     if not code:
         return "the code is empty; allowed: ASCII letters, digits and signs"
+    if len(code) > LONGEST_CODE:
+        return f"a code of {len(code):,} characters; allowed: at most {LONGEST_CODE}"
     if odd:
-        return f"code {ascii(code)} holds {odd!r} (U+{ord(odd):04X}); allowed: ASCII letters, digits and signs, no blanks"
+        return f"code {code!a} holds {odd!r} (U+{ord(odd):04X}); allowed: ASCII letters, digits and signs, no blanks"
     if ZERO_AS_LETTER.search(code):
         return f"code '{code}' has the letter O beside a digit; allowed there: the digit 0"
     return ""
@@ -97,9 +104,9 @@ def _bad_codes(occupations: Sequence[Occupation]) -> Iterator[Problem]:
 def _duplicates(occupations: Sequence[Occupation]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, occupation in enumerate(occupations):
-        earlier = occupations[first.setdefault(occupation.code, index)]
-        if earlier is not occupation and occupation.code:
-            message = f"code '{occupation.code}' is already used by {earlier.title!r}; allowed: once"
+        earlier = first.setdefault(occupation.code, index)
+        if earlier != index and occupation.code:
+            message = f"code '{occupation.code}' is already used by {occupations[earlier].title!r}; allowed: once"
             yield Problem(index, "code", message)
 
 
@@ -110,38 +117,55 @@ def _bad_titles(occupations: Sequence[Occupation]) -> Iterator[Problem]:
 
 
 def _is_level(level: object) -> bool:
-    return isinstance(level, int) and not isinstance(level, bool) and level >= 1
+    return isinstance(level, int) and not isinstance(level, bool) and 1 <= level <= DEEPEST
 
 
 def _bad_levels(occupations: Sequence[Occupation]) -> Iterator[Problem]:
     for index, occupation in enumerate(occupations):
         if not _is_level(occupation.level):
-            message = f"level {occupation.level!r} of code '{occupation.code}'; allowed: a whole number from 1"
+            message = f"level {occupation.level!r} of code '{occupation.code}'; allowed: {WHOLE_NUMBER}"
             yield Problem(index, "level", message)
 
 
 def _orphans(occupations: Sequence[Occupation], by_code: Mapping[str, Occupation]) -> Iterator[Problem]:
     for index, occupation in enumerate(occupations):
         if occupation.parent is not None and occupation.parent not in by_code:
-            message = f"parent {ascii(occupation.parent)} of '{occupation.code}' is not in the table"
+            message = f"parent {occupation.parent!a} of '{occupation.code}' is not in the table"
             yield Problem(index, "parent", f"{message}; allowed: a code of the table, or empty at the top")
 
 
 def _cycles(occupations: Sequence[Occupation], by_code: Mapping[str, Occupation]) -> Iterator[Problem]:
+    length = {code: len(cycle) for cycle in _closed_chains(by_code) for code in cycle}
     for index, occupation in enumerate(occupations):
-        chain = chain_of(occupation.code, by_code)
-        if occupation.parent is not None and by_code[chain[-1]].parent == occupation.code:
-            message = f"code '{occupation.code}' is above itself: {' under '.join([*chain, occupation.code])}"
+        if by_code[occupation.code] is occupation and occupation.code in length:
+            message = f"code '{occupation.code}' is above itself: {_way_up(occupation.code, by_code, length)}"
             yield Problem(index, "parent", f"{message}; allowed: a parent that is not below it")
 
 
-def chain_of(code: str, by_code: Mapping[str, Occupation]) -> list[str]:
-    """`code`, its parent, and so on upwards, ending before an absent parent or before a code met already."""
-    chain, seen = [code], {code}
-    while (parent := by_code[chain[-1]].parent) in by_code and parent not in seen:
-        chain.append(parent)
-        seen.add(parent)
-    return chain
+def _closed_chains(by_code: Mapping[str, Occupation]) -> Iterator[list[str]]:
+    """The codes of each cycle, once, in a walk that visits every code once."""
+    seen: set[str] = set()
+    for start in by_code:
+        walk, code = [], start
+        while code in by_code and code not in seen:
+            seen.add(code)
+            walk.append(code)
+            code = by_code[code].parent
+        if code in walk:
+            yield walk[walk.index(code) :]
+
+
+def _way_up(code: str, by_code: Mapping[str, Occupation], length: Mapping[str, int]) -> str:
+    """The cycle from `code` back to it ("a under b under a"); of a long one the first ten codes."""
+    steps = list(islice(_upwards(code, by_code), min(length[code] + 1, SHOWN)))
+    return " under ".join(steps if length[code] < SHOWN else [*steps, "..."])
+
+
+def _upwards(code: str | None, by_code: Mapping[str, Occupation]) -> Iterator[str]:
+    """`code`, its parent, and so on up to the top or an absent parent; without end in a cycle."""
+    while code in by_code:
+        yield code
+        code = by_code[code].parent
 
 
 def _levels_out_of_step(occupations: Sequence[Occupation], by_code: Mapping[str, Occupation]) -> Iterator[Problem]:
@@ -161,7 +185,7 @@ def _step_fault(occupation: Occupation, parent: Occupation | None, top: int, may
     named = f"level {occupation.level} of code '{occupation.code}'"
     if parent is None:
         rootless = occupation.parent is None and occupation.level != top
-        return f"{named}, which has no parent; allowed without a parent: level {top}, the table's top" if rootless else ""
+        return f"{named}, which has no parent; allowed there: level {top}, the table's top" if rootless else ""
     if occupation.level <= parent.level:
         return f"{named} is not below level {parent.level} of its parent '{parent.code}'; allowed: {parent.level + 1}"
     if occupation.level > parent.level + 1 and not may_skip:

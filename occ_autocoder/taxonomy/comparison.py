@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from occ_autocoder.taxonomy.occupation import Occupation
-from occ_autocoder.taxonomy.taxonomy import Taxonomy
+from .occupation import Occupation
+from .taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas
 
 STATUSES = ("same", "retitled", "reparented", "recoded", "added", "removed")
-EXAMPLES = re.compile(r"\(e\.?g\.?[^)]*\)")
+EXAMPLES = re.compile(r"\(e\.?g\.?[^()]*\)")
 JOINING = ("and", "or")
 
 
@@ -64,7 +64,7 @@ def compare(a: Taxonomy, b: Taxonomy, level: int | None = None) -> Comparison:
     """What became of each code from `a` (the earlier) to `b`, at every level or at one.
 
     Status, the first that applies: `same`, or `reparented` (other level or parent), or `retitled` for a code in both;
-    `recoded` for a code only in `a` whose title stands in `b`, at the same level, under a code that did not have it: one
+    `recoded` for a code only in `a` whose title stands in `b`, at the same level, under a code without it before, one
     row for the pair; `added` for a code only in `b`, `removed` for one only in `a`. Titles are compared after
     `normalise_title`; a title that occurs twice at a level in either table recodes nothing.
     """
@@ -118,7 +118,7 @@ def _change(old: Occupation | None, new: Occupation | None, titles: dict[tuple[i
     both = old is not None and new is not None
     values = [getattr(side, name, None) for name in ("code", "title", "level", "parent") for side in (old, new)]
     reparented = both and (old.level, old.parent) != (new.level, new.parent)
-    reused = both and old.code == new.code and titles.get(_title_key(new), old.code) != old.code
+    reused = both and titles.get(_title_key(new), old.code) != old.code
     return Change(_status(old, new, reparented), *values, reparented=reparented, code_reused=reused)
 
 

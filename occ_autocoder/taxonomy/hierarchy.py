@@ -1,9 +1,9 @@
 """Who stands under whom, as each kind of table states it, and how deep."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 
-from occ_autocoder.taxonomy.checks import chain_of
-from occ_autocoder.taxonomy.occupation import Occupation
+from .occupation import Occupation
 
 Parents = list[str | None]
 
@@ -14,7 +14,7 @@ def from_column(occupations: Sequence[Occupation]) -> Parents:
 
 
 def from_prefix(occupations: Sequence[Occupation]) -> Parents:
-    """The longest other code of the table that begins the code, None without one: for tables without a parent column."""
+    """The longest other code of the table that begins the code, None without one: where no column has the parents."""
     codes = {occupation.code for occupation in occupations} - {""}
     return [_first(_beginnings(occupation.code), codes) for occupation in occupations]
 
@@ -33,9 +33,17 @@ PARENT_RULES: Mapping[str, Callable[[Sequence[Occupation]], Parents]] = {
 
 
 def depths(occupations: Sequence[Occupation]) -> list[int]:
-    """How many steps each occupation is from the top, which is 1; in a cycle, the steps until it closes."""
+    """How many steps each occupation is from the top, which is 1; in a cycle, some number from 1."""
     by_code = {occupation.code: occupation for occupation in reversed(occupations)}
-    return [len(chain_of(occupation.code, by_code)) for occupation in occupations]
+    known: dict[str | None, int] = {}
+    for code in by_code:
+        walk = []
+        while code in by_code and code not in known:
+            known[code] = 0
+            walk.append(code)
+            code = by_code[code].parent
+        known.update(zip(reversed(walk), count(known.get(code, 0) + 1), strict=False))
+    return [known[occupation.code] for occupation in occupations]
 
 
 def _first(candidates: Iterator[str], codes: set[str]) -> str | None:

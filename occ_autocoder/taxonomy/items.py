@@ -2,8 +2,9 @@
 
 import re
 
-LETTER = re.compile(r"(?:^|(?<=[\n;:\u2013-]))\s*(?:and\s+)?\([a-z]{1,2}\)\s+")
+LETTER = re.compile(r"(?:^|(?<=[\n;:\u2013-]))[^\S\n]*(?:and\s+)?\([a-z]{1,2}\)\s+")
 BULLET = re.compile(r"^\s*(?:[-\u2013\u2022\u00b7*~\u25aa\u25cf]\s*|\([a-z]{1,2}\)\s+|\(?[0-9]{1,2}[.)]\s+)")
+ABBREVIATION = re.compile(r"(?:\betc|\.\w+)\.$")
 INTRODUCTION = re.compile(r"^[^:;\n]*:\s*")
 
 
@@ -27,7 +28,7 @@ def separated(cell: str) -> list[str]:
 
 def listed(cell: str) -> list[str]:
     """The items in whichever way the cell is written: a bullet or item a line, letters in a line, or semicolons."""
-    if "\n" in cell.strip() or BULLET.match(cell) and not LETTER.match(cell):
+    if "\n" in cell.strip() or (BULLET.match(cell) and not LETTER.match(cell)):
         return lines(cell)
     return lettered(cell) if LETTER.search(cell) else separated(cell)
 
@@ -36,7 +37,12 @@ SPLITTERS = {"lettered": lettered, "lines": lines, "separated": separated, "list
 
 
 def split_items(cell: str, splitter: str = "listed") -> tuple[str, ...]:
-    """The items of a cell, blanks collapsed, closing semicolons and stops removed, empty and doubled ones left out."""
-    items = (" ".join(item.split()) for item in SPLITTERS[splitter](cell))
-    trimmed = (re.sub(r"[;.]$|; and$", "", item).strip() for item in items)
-    return tuple(dict.fromkeys(item for item in trimmed if item))
+    """The items of a cell, blanks collapsed, closing punctuation removed, empty and doubled ones left out."""
+    items = (_without_closing(" ".join(item.split())) for item in SPLITTERS[splitter](cell))
+    return tuple(dict.fromkeys(item for item in items if item))
+
+
+def _without_closing(item: str) -> str:
+    """The item without what only closes it in a list; the stop of "etc." and "n.e.c." stays."""
+    item = item.removesuffix("; and").rstrip(" ;,")
+    return item if ABBREVIATION.search(item) else item.removesuffix(".").rstrip()

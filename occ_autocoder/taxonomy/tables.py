@@ -5,17 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 
-from occ_autocoder.taxonomy.checks import Problem, TaxonomyError, find_problems, refuse
-from occ_autocoder.taxonomy.hierarchy import PARENT_RULES, depths
-from occ_autocoder.taxonomy.items import split_items
-from occ_autocoder.taxonomy.occupation import Occupation
-from occ_autocoder.taxonomy.schemes import OWN, SCHEMES, Scheme
-from occ_autocoder.taxonomy.sheets import Sheet, read_sheet, text_of
-from occ_autocoder.taxonomy.taxonomy import LISTS, Taxonomy, is_saved
+from .checks import WHOLE_NUMBER, Problem, TaxonomyError, find_problems, refuse
+from .hierarchy import PARENT_RULES, depths
+from .items import split_items
+from .occupation import Occupation
+from .schemes import OWN, SCHEMES, Scheme
+from .sheets import Sheet, read_sheet, text_of
+from .taxonomy import LISTS, Taxonomy, is_saved
 
 FIELDS = tuple(field.name for field in fields(Occupation))
 REQUIRED = ("code", "title")
 UNKNOWN_LEVEL = 0
+MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ def read_taxonomy(
 ) -> Taxonomy:
     """The taxonomy in a CSV (also .csv.gz), TSV, Excel or Parquet table.
 
-    `scheme` is one of `SCHEMES`, whose layout is then known, or an id of one's own ("custom" if not given): such a table
-    has the columns code and title, and may have parent, level, definition, tasks, examples, excluded.
-    `columns` maps these names to the table's, None for a column that the table lacks. `parents="prefix"` takes as parent
-    the longest other code that begins the code, for tables without a parent column. `level` is every row's level, or maps
-    the names in the level column to numbers; with neither a level column nor `level`, the level is the depth.
+    `scheme` is one of `SCHEMES`, whose layout is then known, or an id of one's own ("custom" if not given): such a
+    table has the columns code and title, and may have parent, level, definition, tasks, examples, excluded; a cell of
+    the last three has an item a line, or items between semicolons.
+    `columns` maps these names to the table's, None for a column that the table lacks. `parents="prefix"` takes as
+    parent the longest other code that begins the code, for tables without a parent column. `level` is every row's
+    level, or maps the names in the level column to numbers; with neither a level column nor `level`, it is the depth.
     `upper` is the table of the levels above (ESCO: the ISCO groups; O*NET: SOC 2018, without which O*NET is flat).
     A file that `Taxonomy.save` wrote comes back as it was, with its own scheme and version.
     Raises TaxonomyError with every fault's file, row (the header is row 1), column, and what is allowed.
@@ -85,11 +87,9 @@ def _layout(
     return replace(scheme, columns=merged, parents=parents or scheme.parents, level_names=names, level=number)
 
 
-def _upper_rows(
-    path: str | PathLike, scheme: str | None, layout: Scheme, upper: str | PathLike | None
-) -> list[Row]:
+def _upper_rows(path: str | PathLike, scheme: str | None, layout: Scheme, upper: str | PathLike | None) -> list[Row]:
     if upper is None and layout.upper_needed:
-        raise TaxonomyError(f"{path}: {scheme} needs the table of its upper levels ({SCHEMES[layout.upper].title}): upper=")
+        raise TaxonomyError(f"{path}: {scheme} also needs, as upper=, the table of {SCHEMES[layout.upper].title}")
     if upper is None:
         return []
     if layout.upper is None:
@@ -100,12 +100,12 @@ def _upper_rows(
 
 def _read_rows(sheet: Sheet, layout: Scheme, linked: bool = True) -> list[Row]:
     """The sheet's rows with their parents; none has one where the levels above are not at hand (`linked` False)."""
+    if len(sheet.rows) > MOST_ROWS:
+        raise TaxonomyError(f"{sheet.path}: {len(sheet.rows):,} rows; allowed: at most {MOST_ROWS:,}")
     columns = _present(sheet, layout)
     rows = [_read_row(sheet, number, columns, layout) for number in sheet.rows]
-    if not linked:
-        return [replace(row, occupation=replace(row.occupation, parent=None)) for row in rows]
-    parents = PARENT_RULES[layout.parents]([row.occupation for row in rows])
-    return [replace(row, occupation=replace(row.occupation, parent=parent)) for row, parent in zip(rows, parents)]
+    parents = PARENT_RULES[layout.parents]([row.occupation for row in rows]) if linked else [None] * len(rows)
+    return [_with(row, "parent", parent) for row, parent in zip(rows, parents, strict=True)]
 
 
 def _present(sheet: Sheet, layout: Scheme) -> dict[str, str]:
@@ -113,12 +113,14 @@ def _present(sheet: Sheet, layout: Scheme) -> dict[str, str]:
     named = {field: column for field, column in layout.columns.items() if column is not None}
     optional = {field: field for field in FIELDS if field in sheet.columns and field not in layout.columns}
     wanted = {**{field: field for field in REQUIRED}, **optional, **named} if layout.title == OWN.title else named
+    if layout.level is not None:
+        wanted.pop("level", None)
     missing = [column for column in wanted.values() if column not in sheet.columns]
     if missing:
         found = ", ".join(repr(column) for column in sheet.columns)
         raise TaxonomyError(f"{sheet.path}, row 1: missing column(s) {', '.join(map(repr, missing))}; found: {found}")
     if layout.parents == "prefix" and "parent" in wanted:
-        raise TaxonomyError(f"{sheet.path}, column {wanted['parent']!r}: parents='prefix' is for tables without parents")
+        raise TaxonomyError(f"{sheet.path}, column {wanted['parent']!r}: parents='prefix' is for tables without one")
     return wanted
 
 
@@ -129,13 +131,13 @@ def _read_row(sheet: Sheet, number: int, columns: Mapping[str, str], layout: Sch
             values[field] = _value(field, sheet.rows[number][column], layout)
         except ValueError as error:
             unreadable[field] = str(error)
-    filled = {"code": "", "title": "", "level": layout.level or _no_level(columns), **values}
+    filled = {"code": "", "title": "", "level": _level_unread(columns, layout), **values}
     return Row(Occupation(**filled), sheet.path, number, columns, unreadable)
 
 
-def _no_level(columns: Mapping[str, str]) -> int | None:
-    """The level of a row until it is known: None where it will be the depth."""
-    return UNKNOWN_LEVEL if "level" in columns else None
+def _level_unread(columns: Mapping[str, str], layout: Scheme) -> int | None:
+    """The level of a row whose level cell cannot be read, or that has none: None where it will be the depth."""
+    return UNKNOWN_LEVEL if "level" in columns else layout.level
 
 
 def _value(field: str, cell: object, layout: Scheme) -> object:
@@ -163,8 +165,8 @@ def _level(text: str, names: Mapping[str, int]) -> int:
     if text in names:
         return names[text]
     if names or not (text.isascii() and text.isdecimal()):
-        allowed = ", ".join(names) or "a whole number from 1"
-        raise ValueError(f"level {text!r}; allowed: {allowed}" if text else f"the level is not given; allowed: {allowed}")
+        given = f"level {text!r}" if text else "the level is not given"
+        raise ValueError(f"{given}; allowed: {', '.join(names) or WHOLE_NUMBER}")
     return int(text)
 
 
@@ -172,9 +174,16 @@ def _with_levels(rows: Sequence[Row]) -> list[Row]:
     """The rows, with the depth as the level of those that have none of their own."""
     found = depths([row.occupation for row in rows])
     return [
-        replace(row, occupation=replace(row.occupation, level=depth)) if row.occupation.level is None else row
-        for row, depth in zip(rows, found)
+        _with(row, "level", depth) if row.occupation.level is None else row
+        for row, depth in zip(rows, found, strict=True)
     ]
+
+
+def _with(row: Row, field: str, value: object) -> Row:
+    """The row with one field of its occupation set: the same row where it has that value already."""
+    if getattr(row.occupation, field) == value:
+        return row
+    return replace(row, occupation=replace(row.occupation, **{field: value}))
 
 
 def _checked(rows: Sequence[Row]) -> list[Occupation]:

@@ -2,20 +2,22 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from occ_autocoder.taxonomy.checks import TaxonomyError, find_problems, in_memory, refuse
-from occ_autocoder.taxonomy.occupation import Occupation
+from .checks import TaxonomyError, find_problems, in_memory, refuse
+from .occupation import Occupation
 
 if TYPE_CHECKING:
     import pandas
 
 LISTS = ("tasks", "examples", "excluded")
 METADATA = b"occ_autocoder.taxonomy"
+PARQUET = b"PAR1"
 
 
 class UnknownCodeError(KeyError):
@@ -141,38 +143,61 @@ class Taxonomy:
         return pandas.DataFrame([asdict(occupation) for occupation in self])
 
     def save(self, path: str | PathLike) -> None:
-        """Writes one Parquet file with every field of every occupation, and scheme and version as its metadata."""
+        """Writes one Parquet file with every field of every occupation, and scheme and version as its metadata.
+
+        Where writing fails, a file that was at `path` before is still there, whole.
+        """
         import pyarrow
         import pyarrow.parquet
 
-        known = json.dumps({"scheme": self.scheme, "version": self.version}, ensure_ascii=False)
+        known = {"scheme": self.scheme, "version": self.version, "sha256": self._sha256()}
         types = {"level": pyarrow.int32(), **dict.fromkeys(LISTS, pyarrow.list_(pyarrow.string()))}
         columns = [(field.name, types.get(field.name, pyarrow.string())) for field in fields(Occupation)]
-        schema = pyarrow.schema(columns, metadata={METADATA: known.encode("utf-8")})
+        schema = pyarrow.schema(columns, metadata={METADATA: json.dumps(known).encode("ascii")})
         table = pyarrow.Table.from_pylist([asdict(occupation) for occupation in self], schema=schema)
-        pyarrow.parquet.write_table(table, str(path))
+        unfinished = f"{path}.unfinished"
+        pyarrow.parquet.write_table(table, unfinished)
+        os.replace(unfinished, path)
+
+    def _sha256(self) -> str:
+        """Over every field of every occupation, scheme and version: that of a file damaged on its way differs."""
+        rows = [[self.scheme, self.version], *(list(asdict(occupation).values()) for occupation in self)]
+        return hashlib.sha256(json.dumps(rows).encode("ascii")).hexdigest()
 
     @classmethod
     def load(cls, path: str | PathLike) -> "Taxonomy":
-        """The taxonomy that `save` wrote to `path`; TaxonomyError where the file is another's."""
-        import pyarrow.parquet
-
-        if not is_saved(path):
+        """The taxonomy that `save` wrote to `path`; TaxonomyError where the file is another's or is damaged."""
+        saved = _saved_rows(path)
+        if saved is None:
             raise TaxonomyError(f"{path}: not a saved taxonomy; a table of occupations is read with read_taxonomy")
-        with pyarrow.parquet.ParquetFile(str(path)) as file:
-            table = file.read()
-        known = table.schema.metadata[METADATA]
-        rows = ({**row, **{name: tuple(row[name]) for name in LISTS}} for row in table.to_pylist())
-        return cls([Occupation(**row) for row in rows], **json.loads(known))
+        known, rows = saved
+        try:
+            occupations = [Occupation(**{**row, **{name: tuple(row[name]) for name in LISTS}}) for row in rows]
+            taxonomy = cls(occupations, known["scheme"], known["version"])
+            damage = "" if taxonomy._sha256() == known["sha256"] else "its contents are not those that were saved"
+        except (TypeError, KeyError, ValueError) as error:
+            damage = f"{type(error).__name__}: {error}"
+        if damage:
+            raise TaxonomyError(f"{path}: damaged ({damage}); allowed: a file as Taxonomy.save wrote it")
+        return taxonomy
 
 
 def is_saved(path: str | PathLike) -> bool:
     """True for a file that `Taxonomy.save` wrote; FileNotFoundError where there is none."""
+    return _saved_rows(path) is not None
+
+
+def _saved_rows(path: str | PathLike) -> tuple[dict, list[dict]] | None:
+    """What `save` noted beside the rows, and the rows; None for any other sound file."""
+    with open(path, "rb") as file:
+        if file.read(len(PARQUET)) != PARQUET:
+            return None
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(str(path)) as file:
-            return METADATA in (file.schema_arrow.metadata or {})
-    except pyarrow.ArrowInvalid:
-        return False
+            known = (file.schema_arrow.metadata or {}).get(METADATA)
+            return None if known is None else (json.loads(known), file.read().to_pylist())
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # a damaged footer comes as any of these
+        raise TaxonomyError(f"{path}: a damaged Parquet file ({' '.join(str(error).split())})") from error

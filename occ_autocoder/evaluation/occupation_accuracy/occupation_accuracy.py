@@ -1,6 +1,7 @@
 """An `evaluate` metric for hierarchical occupation codes; it loads alone: `evaluate.load("<this folder>")`."""
 
 from collections import Counter
+from itertools import pairwise
 
 import datasets
 import evaluate
@@ -31,7 +32,7 @@ Returns: a flat dict of floats between 0 and 1
     macro_recall, macro_f1: mean over the codes that occur in the references; 0 for a code never predicted.
     accuracy_support_A_B (A_up for the last band): accuracy of the records whose reference had A to B training records;
         a band without records is left out.
-Raises: ValueError for no records, a reference that is empty or not in `levels`, a parent chain with a circle, bad `bands`.
+Raises: ValueError for no records, a reference that is empty or not in `levels`, `parents` in a circle, bad `bands`.
 Examples:
     >>> metric = evaluate.load("occ_autocoder/evaluation/occupation_accuracy")
     >>> parents, levels = {"1": "", "11": "1", "12": "1"}, {"1": 1, "11": 2, "12": 2}
@@ -55,7 +56,7 @@ class OccupationAccuracy(evaluate.Metric):
         )
 
     def add_batch(self, *, predictions=None, references=None, **kwargs):
-        """Add records: `predictions` a list of ranked lists of codes or of single codes, `references` a list of codes."""
+        """Add records: `predictions` are ranked lists of codes or single codes, `references` single codes."""
         predictions = [as_ranked(codes) for codes in predictions]
         super().add_batch(predictions=predictions, references=references, **kwargs)
 
@@ -70,12 +71,13 @@ class OccupationAccuracy(evaluate.Metric):
             raise ValueError("`parents` and `levels` go together: give both or neither")
         check_references(references, levels)
         first = [codes[0] if codes and codes[0] else None for codes in predictions]
-        hits = [code == reference for code, reference in zip(first, references)]
+        hits = [code == reference for code, reference in zip(first, references, strict=True)]
         coded = [code is not None and (levels is None or code in levels) for code in first]
         scores = {"accuracy": mean(hits), "coded": mean(coded)}
         if levels is not None:
             scores |= level_accuracies(first, references, parents, levels)
-        scores |= {f"top_{k}_accuracy": mean([r in codes[:k] for codes, r in zip(predictions, references)]) for k in top_k}
+        ranked = list(zip(predictions, references, strict=True))
+        scores |= {f"top_{k}_accuracy": mean([code in codes[:k] for codes, code in ranked]) for k in top_k}
         scores |= macro_scores(first, references)
         if supports is not None:
             scores |= support_accuracies(hits, references, supports, bands)
@@ -126,7 +128,7 @@ def level_accuracies(first, references, parents, levels):
     for level in sorted(set(levels.values())):
         pairs = [
             (ancestor_at(paths[code], level, levels), ancestor_at(paths[reference], level, levels))
-            for code, reference in zip(first, references)
+            for code, reference in zip(first, references, strict=True)
             if levels[reference] >= level
         ]
         # A reference without any ancestor here has None, which must not equal a prediction without one.
@@ -139,7 +141,7 @@ def level_accuracies(first, references, parents, levels):
 def macro_scores(first, references):
     """Macro recall and macro F1 over the codes in the references, as scikit-learn's with `labels=set(references)`."""
     wanted, given = Counter(references), Counter(first)
-    right = Counter(reference for code, reference in zip(first, references) if code == reference)
+    right = Counter(reference for code, reference in zip(first, references, strict=True) if code == reference)
     recalls = [right[code] / wanted[code] for code in wanted]
     f1s = [2 * right[code] / (wanted[code] + given[code]) for code in wanted]
     return {"macro_recall": mean(recalls), "macro_f1": mean(f1s)}
@@ -151,8 +153,8 @@ def support_accuracies(hits, references, supports, bands):
     if not bands or bands[0] != 0 or bands != sorted(set(bands)):
         raise ValueError(f"`bands` are lower bounds that begin with 0 and rise, not {bands}")
     scores = {}
-    for low, above in zip(bands, [*bands[1:], float("inf")]):
-        inside = [hit for hit, code in zip(hits, references) if low <= supports.get(code, 0) < above]
+    for low, above in pairwise([*bands, float("inf")]):
+        inside = [hit for hit, code in zip(hits, references, strict=True) if low <= supports.get(code, 0) < above]
         name = f"{low}_up" if above == float("inf") else f"{low}_{above - 1}"
         if inside:
             scores[f"accuracy_support_{name}"] = mean(inside)

@@ -1,0 +1,102 @@
+"""`pipeline("occupation-classification")`: a record -> its most probable codes, with a confidence."""
+
+from collections.abc import Mapping
+
+import torch
+from transformers import Pipeline
+
+from .features_occupation import TEXT_FIELDS, collate, record_features
+
+TOP_K = 5
+
+
+class OccupationClassificationPipeline(Pipeline):
+    """Codes a job title (a string) or a record (a dict with `job_title`, `job_duties` or both).
+
+    Args of a call:
+        inputs: one string or dict, or a list, generator or dataset of them; with `batch_size` they go in batches.
+        top_k: how many codes, 5 where it is not said; None for all.
+        level: the level of the classification to answer at; a group's score is the sum of its codes' scores. Without
+            it, the codes that the model was trained on.
+        return_truncated: gives {"occupations": [...], "truncated": bool} a record in place of the list.
+    Returns for every record a list of {"label": code, "title": str, "score": 0..1}, the most probable first.
+    Raises: ValueError for a record with neither title nor duties, or a level that the classification lacks.
+    """
+
+    _load_tokenizer = True
+    _load_processor = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+
+    def _sanitize_parameters(self, top_k=TOP_K, level=None, return_truncated=False):
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ValueError(f"top_k is {top_k!r}; allowed: a whole number from 1, or None for all codes")
+        if level is not None:
+            self.groups_at(level)
+        return {}, {}, {"top_k": top_k, "level": level, "return_truncated": return_truncated}
+
+    def preprocess(self, inputs):
+        job_title, job_duties = record_fields(inputs)
+        features = record_features(job_title, job_duties, self.tokenizer, self.model.config)
+        tensors = collate([features], self.tokenizer.pad_token_id or 0)
+        return {**tensors, "truncated": torch.tensor([features["truncated"]])}
+
+    def _forward(self, model_inputs):
+        truncated = model_inputs.pop("truncated")
+        return {"logits": self.model(**model_inputs).logits, "truncated": truncated}
+
+    def postprocess(self, model_outputs, top_k=TOP_K, level=None, return_truncated=False):
+        scores = model_outputs["logits"][0].double().softmax(-1)
+        codes, scores = self.at_level(scores, level)
+        count = len(codes) if top_k is None else min(top_k, len(codes))
+        best = scores.topk(count)
+        known = self.model.config.occupations
+        occupations = [
+            {"label": codes[place], "title": known.get(codes[place], {}).get("title", ""), "score": score}
+            for score, place in zip(best.values.tolist(), best.indices.tolist())
+        ]
+        if return_truncated:
+            return {"occupations": occupations, "truncated": bool(model_outputs["truncated"][0])}
+        return occupations
+
+    def at_level(self, scores: torch.Tensor, level: int | None) -> tuple[list[str], torch.Tensor]:
+        """The codes of a level and their scores: the sums over the labels below each."""
+        if level is None:
+            return [self.model.config.id2label[place] for place in range(len(scores))], scores
+        codes, group = self.groups_at(level)
+        return codes, scores.new_zeros(len(codes)).index_add_(0, torch.tensor(group), scores)
+
+    def groups_at(self, level: int) -> tuple[list[str], list[int]]:
+        """The codes of a level, in order, and the place among them of each label's.
+
+        A label above the level stands for itself, one that skips the level under its next ancestor above it.
+        """
+        config = self.model.config
+        allowed = sorted({item["level"] for item in config.occupations.values()})
+        if level not in allowed:
+            raise ValueError(f"level is {level!r}; allowed: {', '.join(map(str, allowed))}, the levels of {config.scheme}")
+        labels = [config.id2label[place] for place in range(config.num_labels)]
+        groups = [ancestor_at(label, level, config.occupations) for label in labels]
+        codes = list(dict.fromkeys(groups))
+        places = {code: place for place, code in enumerate(codes)}
+        return codes, [places[group] for group in groups]
+
+
+def record_fields(inputs) -> tuple[str, str]:
+    """Title and duties of what the pipeline was given; ValueError where that is neither a string nor a record."""
+    if isinstance(inputs, str):
+        return inputs, ""
+    if not isinstance(inputs, Mapping):
+        raise ValueError(f"a record is a {type(inputs).__name__}; allowed: a string (the title), or a dict")
+    fields = [inputs.get(name) or "" for name in TEXT_FIELDS]
+    for name, value in zip(TEXT_FIELDS, fields):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is a {type(value).__name__}; allowed: a string")
+    return fields[0], fields[1]
+
+
+def ancestor_at(code: str, level: int, occupations: Mapping[str, Mapping]) -> str:
+    """The code on the way from `code` to the top that is at `level`, or the first above it; the topmost at last."""
+    while occupations[code]["level"] > level and occupations[code]["parent"]:
+        code = occupations[code]["parent"]
+    return code
