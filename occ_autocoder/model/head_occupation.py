@@ -6,18 +6,18 @@ from torch.nn import functional as F
 
 from .text_occupation import FORMS
 
-# What is known of a record and a code, one weight each in every form. Before any record is seen the weights are these,
-# found on public classifications; `fit_fusion` starts from them.
+# What is known of a record and a code, and its weight in each of `FORMS` before any record has been seen: round figures
+# of what was fitted on public classifications.
 EVIDENCE = {
-    "title_nearest_title": 6.0,
-    "title_central_title": 3.0,
-    "text_nearest_title": 6.0,
-    "text_central_title": 3.0,
-    "text_nearest_definition": 6.0,
-    "text_central_definition": 3.0,
-    "ngrams_nearest_title": 8.0,
-    "ngrams_nearest_definition": 6.0,
-    "head": 0.5,
+    "title_nearest_title": (6.0, 8.0, 1.0),
+    "title_central_title": (3.0, 6.0, 1.0),
+    "text_nearest_title": (5.0, 1.0, 12.0),
+    "text_central_title": (12.0, 1.0, 12.0),
+    "text_nearest_definition": (10.0, 1.0, 10.0),
+    "text_central_definition": (2.0, 3.0, 2.0),
+    "ngrams_nearest_title": (4.0, 4.0, 1.0),
+    "ngrams_nearest_definition": (8.0, 5.0, 8.0),
+    "head": (0.4, 0.4, 0.4),
 }
 
 
@@ -26,18 +26,25 @@ class OccupationHead(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        self.ngrams = nn.Embedding(2 * config.ngram_buckets, config.ngram_dim)
+        self.ngrams = nn.EmbeddingBag(2 * config.ngram_buckets, config.ngram_dim, mode="sum")
         width = 2 * config.encoder_config.hidden_size + config.ngram_dim
         self.hidden = nn.Linear(width, config.head_hidden_size)
         self.dropout = nn.Dropout(config.head_dropout)
         self.output = nn.Linear(config.head_hidden_size, config.num_labels)
         self.direct = nn.Linear(width, config.num_labels, bias=False)
 
-    def forward(self, embeddings, ngram_ids, ngram_values):
+    def forward(self, embeddings: torch.Tensor, ngram_ids: torch.Tensor, ngram_values: torch.Tensor) -> torch.Tensor:
         """Embeddings [B, 2, d], n-gram ids and weights [B, L] (weight 0: padding) -> logits [B, C]."""
-        lexical = (self.ngrams(ngram_ids) * ngram_values.unsqueeze(-1).to(embeddings.dtype)).sum(1)
-        features = torch.cat([embeddings.flatten(1), lexical], dim=-1)
+        features = self.features(embeddings, ngram_ids, ngram_values)
         return self.output(self.dropout(F.gelu(self.hidden(features)))) + self.direct(features)
+
+    def features(self, embeddings: torch.Tensor, ngram_ids: torch.Tensor, ngram_values: torch.Tensor) -> torch.Tensor:
+        """What both ways begin with: the embeddings and the vector of the n-grams, [B, 2 * d + ngram_dim]."""
+        present = ngram_values != 0
+        starts = F.pad(present.sum(1).cumsum(0), (1, 0))[:-1]
+        weights = ngram_values[present].to(self.ngrams.weight.dtype)
+        lexical = self.ngrams(ngram_ids[present], starts, per_sample_weights=weights)
+        return torch.cat([embeddings.flatten(1), lexical.to(embeddings.dtype)], dim=-1)
 
 
 class Fusion(nn.Module):
@@ -50,8 +57,11 @@ class Fusion(nn.Module):
     @staticmethod
     def prior() -> torch.Tensor:
         """The weights before any record was seen: [forms, evidence]."""
-        return torch.tensor([list(EVIDENCE.values())] * len(FORMS))
+        return torch.tensor(list(EVIDENCE.values())).T.contiguous()
 
     def forward(self, evidence: torch.Tensor, forms: torch.Tensor) -> torch.Tensor:
         """Evidence [B, C, K] and each record's place in `FORMS` [B] -> logits [B, C]."""
-        return torch.einsum("bck,bk->bc", evidence, self.weight[forms])
+        return torch.einsum("bck,bk->bc", evidence, self.weight[forms].to(evidence.dtype))
+
+
+assert all(len(weights) == len(FORMS) for weights in EVIDENCE.values())

@@ -14,8 +14,6 @@ from .memory_occupation import Memory
 from .pipeline_occupation import OccupationClassificationPipeline  # noqa: F401  every save has to carry this file
 from .text_occupation import FORMS
 
-TITLE_FORMS = torch.tensor([form != "duties" for form in FORMS])
-
 
 @dataclass
 class OccupationOutput(ModelOutput):
@@ -61,8 +59,11 @@ class OccupationForSequenceClassification(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module):
         super()._init_weights(module)
-        if isinstance(module, Fusion) and not getattr(module.weight, "_is_hf_initialized", False):
+        fresh = [weight for weight in module.parameters(recurse=False) if not getattr(weight, "_is_hf_initialized", False)]
+        if isinstance(module, Fusion) and fresh:
             module.weight.copy_(Fusion.prior())
+        elif isinstance(module, nn.EmbeddingBag) and fresh:
+            module.weight.zero_()  # an n-gram that no training text has says nothing
 
     def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Token ids and their mask, both [B, L] -> unit vectors [B, d]."""

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from occ_autocoder.model.text_occupation import FORMS
 
-# How strongly the weights are held to what was known before: as much as this many records.
-PRIOR_RECORDS = 10.0
+# How strongly the weights are held to what was known before: this much, in nats, for a weight e times as large.
+PENALTY = 1.0
 MAX_RECORDS = 4000
 
 
@@ -60,7 +60,7 @@ def fitted(evidence: torch.Tensor, labels: torch.Tensor, prior: torch.Tensor) ->
     def closure():
         optimizer.zero_grad()
         loss = F.cross_entropy(evidence @ (prior * change.exp()), labels, reduction="sum")
-        loss = (loss + PRIOR_RECORDS * change.square().sum() / 2) / len(labels)
+        loss = (loss + PENALTY * change.square().sum() / 2) / len(labels)
         loss.backward()
         return loss
 
