@@ -21,3 +21,9 @@ def build(data: Path, seed: int = 0) -> Benchmark:
         for row in labels.itertuples(index=False)
     )
     return Benchmark("esco_isco", taxonomy, frames(rows))
+
+
+if __name__ == "__main__":
+    from .run import main
+
+    main(benchmarks=["esco_isco"])

@@ -42,3 +42,9 @@ def task_sets(data: Path, generator: random.Random) -> dict[tuple[str, str], lis
         tasks.setdefault((split_of(row.task_id), row.onet_soc_code), []).append(row.task)
     enough = {key: pool for key, pool in tasks.items() if len(pool) >= TASKS or key[0] != "train"}
     return {key: sorted({duties_of(pool, TASKS, generator) for _ in range(POOL)}) for key, pool in enough.items()}
+
+
+if __name__ == "__main__":
+    from .run import main
+
+    main(benchmarks=["onet"])

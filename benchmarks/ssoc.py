@@ -52,3 +52,9 @@ def split_sentences(definition: str, generator: random.Random) -> dict[str, list
     taken = {*shares["test"], *shares["validation"]}
     shares["train"] = [part for part in parts if part not in taken]
     return shares
+
+
+if __name__ == "__main__":
+    from .run import main
+
+    main(benchmarks=["ssoc_2020", "ssoc_2024"])

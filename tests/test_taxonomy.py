@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,11 +124,17 @@ def test_saving_replaces_the_earlier_file_and_leaves_nothing_beside_it(farm, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["farm.parquet"]
 
 
-def test_a_save_that_fails_keeps_the_earlier_file(farm, tmp_path):
+def test_a_save_that_fails_midway_keeps_the_earlier_file(farm, tmp_path, monkeypatch):
+    def disk_full(table, where):
+        with open(where, "wb") as file:
+            file.write(b"PAR1")
+        raise OSError("no space left")
+
     path = tmp_path / "farm.parquet"
     farm.save(path)
-    with pytest.raises(TypeError):
-        Taxonomy([replace(FARM[0], definition=3)], "farm").save(path)
+    monkeypatch.setattr(pyarrow.parquet, "write_table", disk_full)
+    with pytest.raises(OSError, match="no space left"):
+        Taxonomy(FARM[:1], "farm").save(path)
     assert list(Taxonomy.load(path)) == FARM
 
 
@@ -143,6 +150,10 @@ def test_a_damaged_file_is_refused_by_name(farm, tmp_path):
             assert "farm.parquet" in str(error)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(TaxonomyError, match=r"farm\.parquet"):
+        Taxonomy.load(path)
+    path.write_bytes(changed := whole.replace(b"galley cook", b"galley boss"))
+    assert changed != whole
+    with pytest.raises(TaxonomyError, match=r"farm\.parquet: damaged \(its contents are not those that were saved\)"):
         Taxonomy.load(path)
 
 

@@ -1,5 +1,7 @@
 """The trained part: a multilayer head over a record's embeddings and n-grams, and the weights of the evidence."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -38,6 +40,16 @@ class OccupationHead(nn.Module):
         features = self.features(embeddings, ngram_ids, ngram_values)
         return self.output(self.dropout(F.gelu(self.hidden(features)))) + self.direct(features)
 
+    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits [B, C] -> log-probabilities among the trained labels; by chance for labels that were never trained."""
+        trained = self.output.weight.any(dim=1)
+        found = F.log_softmax(logits.masked_fill(~trained, float("-inf")), dim=-1)
+        return found.masked_fill(~trained, -math.log(len(trained)))
+
+    def add_labels(self, count: int) -> None:
+        """Rows of zeros for `count` labels more, on which the head has no opinion until it is trained."""
+        self.output, self.direct = extended(self.output, count), extended(self.direct, count)
+
     def features(self, embeddings: torch.Tensor, ngram_ids: torch.Tensor, ngram_values: torch.Tensor) -> torch.Tensor:
         """What both ways begin with: the embeddings and the vector of the n-grams, [B, 2 * d + ngram_dim]."""
         present = ngram_values != 0
@@ -45,6 +57,17 @@ class OccupationHead(nn.Module):
         weights = ngram_values[present].to(self.ngrams.weight.dtype)
         lexical = self.ngrams(ngram_ids[present], starts, per_sample_weights=weights)
         return torch.cat([embeddings.flatten(1), lexical.to(embeddings.dtype)], dim=-1)
+
+
+def extended(layer: nn.Linear, count: int) -> nn.Linear:
+    """The layer with `count` outputs more, whose weights are 0."""
+    wider = nn.Linear(layer.in_features, layer.out_features + count, bias=layer.bias is not None)
+    wider = wider.to(layer.weight)
+    for name, values in layer.named_parameters():
+        fresh = torch.zeros_like(getattr(wider, name))
+        fresh[: layer.out_features] = values.detach()
+        setattr(wider, name, nn.Parameter(fresh))
+    return wider
 
 
 class Fusion(nn.Module):

@@ -40,7 +40,9 @@ class Memory(nn.Module):
         """N-gram weights [B, buckets], of unit length -> [B, C]: cosine to the nearest text of each code."""
         columns = ngrams.T.contiguous()
         starts, ids = self.ngram_starts[:-1], self.ngram_ids.long()
-        scores = F.embedding_bag(ids, columns, starts, mode="sum", per_sample_weights=self.ngram_values.to(columns.dtype))
+        scores = F.embedding_bag(
+            ids, columns, starts, mode="sum", per_sample_weights=self.ngram_values.to(columns.dtype)
+        )
         return self._best(scores)
 
     def _best(self, scores: torch.Tensor) -> torch.Tensor:

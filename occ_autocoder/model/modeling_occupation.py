@@ -12,6 +12,7 @@ from .configuration_occupation import OccupationConfig
 from .head_occupation import EVIDENCE, Fusion, OccupationHead
 from .memory_occupation import Memory
 from .pipeline_occupation import OccupationClassificationPipeline  # noqa: F401  every save has to carry this file
+from .remember_occupation import add_occupations
 from .text_occupation import FORMS
 
 
@@ -59,7 +60,9 @@ class OccupationForSequenceClassification(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module):
         super()._init_weights(module)
-        fresh = [weight for weight in module.parameters(recurse=False) if not getattr(weight, "_is_hf_initialized", False)]
+        fresh = [
+            weight for weight in module.parameters(recurse=False) if not getattr(weight, "_is_hf_initialized", False)
+        ]
         if isinstance(module, Fusion) and fresh:
             module.weight.copy_(Fusion.prior())
         elif isinstance(module, nn.EmbeddingBag) and fresh:
@@ -121,6 +124,10 @@ class OccupationForSequenceClassification(PreTrainedModel):
             loss=loss, logits=logits, head_logits=head_logits, embeddings=embeddings, evidence=shown
         )
 
+    def add_occupations(self, tokenizer, occupations) -> None:
+        """Code to further occupations from their texts, without training: see `remember_occupation.add_occupations`."""
+        add_occupations(self, tokenizer, occupations)
+
     def weigh(self, ids, values, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """N-gram ids and their weights [B, L], the weights times the n-grams' own, of unit length over the record."""
         if ids is None:
@@ -140,7 +147,7 @@ class OccupationForSequenceClassification(PreTrainedModel):
             "text_central_definition": self.definitions.central(text),
             "ngrams_nearest_title": self.titles.lexical(self.dense(*title_ngrams)),
             "ngrams_nearest_definition": self.definitions.lexical(self.dense(*text_ngrams)),
-            "head": F.log_softmax(head_logits, dim=-1),
+            "head": self.head.log_probabilities(head_logits),
         }
         return torch.stack([found[name] for name in EVIDENCE], dim=-1)
 

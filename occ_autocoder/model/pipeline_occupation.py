@@ -74,7 +74,9 @@ class OccupationClassificationPipeline(Pipeline):
         config = self.model.config
         allowed = sorted({item["level"] for item in config.occupations.values()})
         if level not in allowed:
-            raise ValueError(f"level is {level!r}; allowed: {', '.join(map(str, allowed))}, the levels of {config.scheme}")
+            raise ValueError(
+                f"level is {level!r}; allowed: {', '.join(map(str, allowed))}, the levels of {config.scheme}"
+            )
         labels = [config.id2label[place] for place in range(config.num_labels)]
         groups = [ancestor_at(label, level, config.occupations) for label in labels]
         codes = list(dict.fromkeys(groups))

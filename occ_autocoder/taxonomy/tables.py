@@ -15,7 +15,6 @@ from .taxonomy import LISTS, Taxonomy, is_saved
 
 FIELDS = tuple(field.name for field in fields(Occupation))
 REQUIRED = ("code", "title")
-UNKNOWN_LEVEL = 0
 MOST_ROWS = 100_000
 
 
@@ -131,13 +130,8 @@ def _read_row(sheet: Sheet, number: int, columns: Mapping[str, str], layout: Sch
             values[field] = _value(field, sheet.rows[number][column], layout)
         except ValueError as error:
             unreadable[field] = str(error)
-    filled = {"code": "", "title": "", "level": _level_unread(columns, layout), **values}
+    filled = {"code": "", "title": "", "level": layout.level, **values}
     return Row(Occupation(**filled), sheet.path, number, columns, unreadable)
-
-
-def _level_unread(columns: Mapping[str, str], layout: Scheme) -> int | None:
-    """The level of a row whose level cell cannot be read, or that has none: None where it will be the depth."""
-    return UNKNOWN_LEVEL if "level" in columns else layout.level
 
 
 def _value(field: str, cell: object, layout: Scheme) -> object:
@@ -171,7 +165,7 @@ def _level(text: str, names: Mapping[str, int]) -> int:
 
 
 def _with_levels(rows: Sequence[Row]) -> list[Row]:
-    """The rows, with the depth as the level of those that have none of their own."""
+    """The rows, with the depth as the level of those without a level that could be read."""
     found = depths([row.occupation for row in rows])
     return [
         _with(row, "level", depth) if row.occupation.level is None else row

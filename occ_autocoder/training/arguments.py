@@ -35,6 +35,9 @@ class TrainingArguments:
     early_stopping_metric: str = field(default="accuracy", metadata={"help": "on validation: " + ", ".join(METRICS)})
     patience: int = field(default=3, metadata={"help": "epochs without a better metric before the end; 0: never"})
     validation_share: float = field(default=0.1, metadata={"help": "of the records, where no validation set is given"})
+    pairs: int = field(
+        default=20, metadata={"help": "records a code that train with title and duties together, at most"}
+    )
     memory_texts: int = field(default=200, metadata={"help": "known titles and known duties kept a code, at most"})
     mixed_precision: str = field(default="no", metadata={"help": "no, fp16 or bf16"})
     checkpoint_steps: int = field(default=200, metadata={"help": "steps between checkpoints; 0: none"})
@@ -51,7 +54,15 @@ class TrainingArguments:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(values)}")
-        for name in ("epochs", "batch_size", "gradient_accumulation", "max_seq_length", "memory_texts", "ngram_buckets"):
+        for name in (
+            "epochs",
+            "batch_size",
+            "gradient_accumulation",
+            "max_seq_length",
+            "pairs",
+            "memory_texts",
+            "ngram_buckets",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: a whole number from 1")
         if not 0 < self.validation_share < 1:

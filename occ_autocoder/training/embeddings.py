@@ -29,13 +29,15 @@ def cached_embeddings(model, tokens: Sequence[Sequence[int]], folder: Path, pad_
     One file an encoder, written a part at a time, so that a run that is stopped loses at most a part.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keys = [hashlib.sha256(torch.tensor(row, dtype=torch.int32).numpy().tobytes()).digest() for row in tokens]
+    keys = [hashlib.sha256(torch.as_tensor(row, dtype=torch.int32).numpy().tobytes()).digest() for row in tokens]
     with closing(sqlite3.connect(folder / f"{encoder_fingerprint(model)}.sqlite", timeout=600)) as cache:
         cache.execute("create table if not exists embeddings (key blob primary key, vector blob) without rowid")
         found = dict(read(cache, set(keys)))
         missing = {key: row for key, row in zip(keys, tokens) if key not in found}
         found |= compute(model, missing, cache, pad_token_id)
-    return torch.stack([found[key] for key in keys]) if keys else torch.zeros(0, model.config.encoder_config.hidden_size)
+    return (
+        torch.stack([found[key] for key in keys]) if keys else torch.zeros(0, model.config.encoder_config.hidden_size)
+    )
 
 
 def read(cache: sqlite3.Connection, keys: set[bytes]):
@@ -53,7 +55,7 @@ def compute(model, missing: dict[bytes, Sequence[int]], cache: sqlite3.Connectio
     with tqdm(total=len(order), desc="embedding texts", disable=not order) as progress:
         for start in range(0, len(order), PART):
             part = order[start : start + PART]
-            rows = [torch.tensor(missing[key]) for key in part]
+            rows = [torch.as_tensor(missing[key]) for key in part]
             vectors = embed_tokens(model, rows, pad_token_id).float().cpu()
             with cache:
                 pairs = ((key, vector.numpy().tobytes()) for key, vector in zip(part, vectors))

@@ -3,9 +3,12 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Occupation, Taxonomy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ def record_examples(records: Iterable[Mapping], label2id: Mapping[str, int]) -> 
     return list(found.values())
 
 
+def limit_pairs(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
+    """The examples, those with both fields at most `limit` a label: they are the longest, so the dearest to encode."""
+    pairs = [((item.job_title, item.job_duties), item.label) for item in examples if item.job_title and item.job_duties]
+    kept = set(limited(pairs, limit, seed))
+    return [
+        item
+        for item in examples
+        if not (item.job_title and item.job_duties) or ((item.job_title, item.job_duties), item.label) in kept
+    ]
+
+
 def taxonomy_texts(taxonomy: Taxonomy, codes: Sequence[str]) -> KnownTexts:
     """The titles and the texts about the work of every code, as the taxonomy gives them."""
     titles, definitions = [], []
@@ -56,7 +70,7 @@ def taxonomy_texts(taxonomy: Taxonomy, codes: Sequence[str]) -> KnownTexts:
 
 
 def descriptions(occupation: Occupation, parent: Occupation | None) -> list[str]:
-    """What is said of the work: the definition, the tasks, and the parent's tasks where the code has none of its own."""
+    """What is said of the work: the definition, the tasks, the parent's tasks where the code has none of its own."""
     tasks = occupation.tasks or (parent.tasks if parent else ())
     about = (occupation.definition, "; ".join(tasks))
     return [f"{occupation.title}. {text}" for text in about if text]
@@ -78,11 +92,13 @@ def known_texts(taxonomy: KnownTexts, examples: Sequence[Example], limit: int, s
     )
 
 
-def limited(pairs: Iterable[tuple[str, int]], limit: int, seed: int) -> list[tuple[str, int]]:
+def limited(pairs: Iterable[tuple[T, int]], limit: int, seed: int) -> list[tuple[T, int]]:
     """At most `limit` different texts a label, drawn at random."""
-    by_label: dict[int, list[str]] = {}
+    by_label: dict[int, list[T]] = {}
     for text, label in dict.fromkeys(pairs):
         by_label.setdefault(label, []).append(text)
     generator = random.Random(seed)
-    drawn = {label: texts if len(texts) <= limit else generator.sample(texts, limit) for label, texts in by_label.items()}
+    drawn = {
+        label: texts if len(texts) <= limit else generator.sample(texts, limit) for label, texts in by_label.items()
+    }
     return [(text, label) for label, texts in drawn.items() for text in texts]

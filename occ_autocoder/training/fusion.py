@@ -50,7 +50,7 @@ def fit_fusion(model, batches: Callable, forms: torch.Tensor, labels: torch.Tens
 
 
 def fitted(evidence: torch.Tensor, labels: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """The weights [K], none below 0, of the largest likelihood of labels [n] given evidence [n, C, K], held to the prior.
+    """The likeliest weights [K], none below 0, for labels [n] and evidence [n, C, K], held to the prior.
 
     A weight w is exp(u) times its prior; the penalty is on u, so that doubling costs what halving does.
     """

@@ -41,7 +41,9 @@ def new_model(taxonomy: Taxonomy, codes: Sequence[str], arguments: TrainingArgum
     return model.float(), tokenizer
 
 
-def new_config(taxonomy: Taxonomy, codes: Sequence[str], encoder_config, arguments: TrainingArguments) -> OccupationConfig:
+def new_config(
+    taxonomy: Taxonomy, codes: Sequence[str], encoder_config, arguments: TrainingArguments
+) -> OccupationConfig:
     """The configuration: the settings of the run and the classification."""
     positions = getattr(encoder_config, "max_position_embeddings", arguments.max_seq_length)
     return OccupationConfig(

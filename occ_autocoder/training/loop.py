@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Data:
-    """Examples as the loop takes them: `batches(indices)` gives the model's inputs, `labels` [n], `origins` names rows."""
+    """Examples as the loop takes them: `batches(indices)` gives the model's inputs; `origins` names the rows."""
 
     batches: Batches
     labels: torch.Tensor
@@ -75,12 +75,16 @@ def fit(
             epoch, place = divmod(progress.step, steps_an_epoch)
             indices = epoch_order(len(train.labels), arguments.seed, epoch)[place * arguments.batch_size :]
             set_learning_rate(optimizer, progress.step / total, arguments.warmup)
-            value = take_step(model, optimizer, loss, train, indices[: arguments.batch_size], arguments, accelerator, progress)
+            value = take_step(
+                model, optimizer, loss, train, indices[: arguments.batch_size], arguments, accelerator, progress
+            )
             progress.step += 1
             bar.update()
             if place + 1 == steps_an_epoch:
                 end_epoch(model, validation, loss, arguments, accelerator, progress, best, names)
-                bar.set_postfix({name: f"{number:.3f}" for name, number in progress.history[-1].items() if name != "epoch"})
+                bar.set_postfix(
+                    {name: f"{number:.3f}" for name, number in progress.history[-1].items() if name != "epoch"}
+                )
                 accelerator.log({"loss": value, **progress.history[-1]}, step=progress.step)
             if folder and is_due(progress, place + 1 == steps_an_epoch, arguments) and accelerator.is_main_process:
                 save(folder, run, names, best, optimizer, loss, progress)
@@ -94,7 +98,9 @@ def parameter_groups(model: torch.nn.Module, arguments: TrainingArguments) -> li
     groups = {arguments.encoder_learning_rate: [], arguments.learning_rate: []}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            groups[arguments.encoder_learning_rate if name.startswith("encoder.") else arguments.learning_rate].append(weight)
+            groups[arguments.encoder_learning_rate if name.startswith("encoder.") else arguments.learning_rate].append(
+                weight
+            )
     return [{"params": weights, "lr": rate, "base_lr": rate} for rate, weights in groups.items() if weights]
 
 
@@ -110,10 +116,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, done: float, warmup: flo
         group["lr"] = group["base_lr"] * factor
 
 
-def take_step(model, optimizer, loss, train: Data, indices, arguments, accelerator: Accelerator, progress: Progress) -> float:
+def take_step(
+    model, optimizer, loss, train: Data, indices, arguments, accelerator: Accelerator, progress: Progress
+) -> float:
     """One update from the examples at `indices`, shared among the processes; the mean loss of this process's share."""
     model.train()
-    torch.manual_seed(arguments.seed * 1_000_003 + progress.step * accelerator.num_processes + accelerator.process_index)
+    torch.manual_seed(
+        arguments.seed * 1_000_003 + progress.step * accelerator.num_processes + accelerator.process_index
+    )
     own = indices[accelerator.process_index :: accelerator.num_processes]
     parts = [part for part in own.chunk(arguments.gradient_accumulation) if len(part)]
     total = 0.0
@@ -138,7 +148,9 @@ def check_finite(value: torch.Tensor, step: int, part: torch.Tensor, train: Data
     if not torch.isfinite(value):
         rows = ", ".join(train.origins[place] for place in part.tolist()[:10])
         more = f" and {len(part) - 10} more" if len(part) > 10 else ""
-        raise TrainingError(f"the loss is {value.item()} at step {step}, examples of {rows}{more}; nothing was saved of it")
+        raise TrainingError(
+            f"the loss is {value.item()} at step {step}, examples of {rows}{more}; nothing was saved of it"
+        )
 
 
 def to_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
@@ -146,7 +158,9 @@ def to_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str,
     return {name: value.to(device) for name, value in batch.items()}
 
 
-def end_epoch(model, validation: Data, loss, arguments, accelerator, progress: Progress, best: dict, names: dict) -> None:
+def end_epoch(
+    model, validation: Data, loss, arguments, accelerator, progress: Progress, best: dict, names: dict
+) -> None:
     """Validate, tell the loss how hard each class is, keep the weights if they are the best, stop if none is coming."""
     epoch = len(progress.history)
     metrics, predictions = validate(accelerator.unwrap_model(model), validation, accelerator)
@@ -175,7 +189,11 @@ def save(folder: Path, run, names: dict, best: dict, optimizer, loss, progress: 
     tensors = {f"weight.{name}": weight for name, weight in names.items()}
     tensors |= {f"best.{name}": weight for name, weight in best.items()}
     tensors |= {f"loss.{name}": value for name, value in loss.state_dict().items()} | optimizer_tensors
-    state = {"run": run, "progress": vars(progress) | {"best_metric": finite(progress.best_metric)}, "optimizer": optimizer_state}
+    state = {
+        "run": run,
+        "progress": vars(progress) | {"best_metric": finite(progress.best_metric)},
+        "optimizer": optimizer_state,
+    }
     save_checkpoint(folder, progress.step, tensors, state)
 
 

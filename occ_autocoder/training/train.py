@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from occ_autocoder.model.remember_occupation import embed_memory, remember
 from occ_autocoder.taxonomy import Taxonomy
 
 from .arguments import TrainingArguments
-from .examples import Example, known_texts, label_codes, record_examples, taxonomy_examples, taxonomy_texts
+from .embeddings import cached_embeddings
+from .examples import Example, known_texts, label_codes, limit_pairs, record_examples, taxonomy_examples, taxonomy_texts
 from .fusion import fit_fusion
 from .initial import freeze, merge_adapters, new_model
 from .inputs import Features, featurize
@@ -42,7 +44,7 @@ def train(
 
     Args:
         records: with the columns of `data.records.RECORD_FEATURES`. The taxonomy's own texts train too.
-        validation: held-out records, for early stopping and the weights of the evidence; a share of `records` where None.
+        validation: held-out records, for early stopping and the evidence's weights; a share of `records` where None.
         cache: folder of the embeddings of frozen encoders, by content.
     Raises:
         ValueError: a record with a code that is no label of the taxonomy.
@@ -57,8 +59,9 @@ def train(
     model.to(accelerator.device)
     with accelerator.main_process_first():  # the others find the embeddings in the cache
         known = known_texts(texts, own, arguments.memory_texts, arguments.seed)
-        remember(model, tokenizer, known.titles, known.definitions)
         folder = Path(cache) if arguments.mode == "frozen" else None
+        embed = folder and partial(cached_embeddings, model, folder=folder, pad_token_id=tokenizer.pad_token_id or 0)
+        remember(model, tokenizer, known.titles, known.definitions, embed)
         features, held_features = (featurize(part, model, tokenizer, folder) for part in (examples, held))
     freeze(model, arguments)
     counts = torch.bincount(features.labels, minlength=len(codes))
@@ -95,7 +98,9 @@ def labelled_examples(
         records, validation = parts["train"], parts["validation"]
     for name, part in (("training", records), ("validation", validation)):
         check_codes(part, label2id, name)
-    return record_examples(records, label2id), record_examples(validation, label2id)
+    parts = (record_examples(part, label2id) for part in (records, validation))
+    own, held = (limit_pairs(part, arguments.pairs, arguments.seed) for part in parts)
+    return own, held
 
 
 def check_codes(records: Dataset, label2id: Mapping[str, int], name: str) -> None:

@@ -1,0 +1,145 @@
+"""Coded rows as files: CSV and TSV that are safe to open in a spreadsheet, JSON lines, Parquet; whole or not at all."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+Write = Callable[[Sequence[Mapping]], None]
+Columns = Mapping[str, type]
+
+REJECTED: Columns = {"row": int, "id": str, "column": str, "reason": str}
+ANSWER: Columns = {"code": str, "title": str, "confidence": float}
+TEXTS: Columns = {"job_title": str, "job_duties": str}
+DIGITS = 6
+
+# What a spreadsheet takes for the start of a formula, in full width too; and the apostrophe, so that it can be undone.
+FORMULA_STARTS = tuple("=+-@\t\r\n'＝＋－＠")
+
+
+def spreadsheet_safe(cell: object) -> object:
+    """The cell; a text that begins like a formula, or with an apostrophe, has an apostrophe put before it.
+
+    To undo it, take one apostrophe from the start of the cells that begin with one.
+    """
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+@contextmanager
+def delimited(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Write]:
+    """Writes rows to delimited text in UTF-8, each cell `spreadsheet_safe`, the header first."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(columns)
+        yield lambda rows: writer.writerows([spreadsheet_safe(row[name]) for name in columns] for row in rows)
+
+
+@contextmanager
+def json_lines(path: Path, columns: Columns) -> Iterator[Write]:
+    """Writes one JSON object a row."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        yield lambda rows: file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+@contextmanager
+def parquet(path: Path, columns: Columns) -> Iterator[Write]:
+    """Writes rows to Parquet, a row group a call."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
+    with ParquetWriter(path, schema) as writer:
+        yield lambda rows: writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema))
+
+
+def flat_columns(answers: int, keep_text: bool) -> Columns:
+    """The columns of a table with `answers` codes a record."""
+    numbered = {named(name, place): kind for place in range(answers) for name, kind in ANSWER.items()}
+    return {"id": str, "row": int, **(TEXTS if keep_text else {}), **numbered, "truncated": bool}
+
+
+def flat_row(coding, keep_text: bool) -> dict:
+    """A `coding.Coding` as a row of that table."""
+    answers = enumerate(rounded(coding.occupations))
+    cells = {named(name, place): value for place, answer in answers for name, value in answer.items()}
+    return {**of_record(coding.record, keep_text), **cells, "truncated": coding.truncated}
+
+
+def nested_row(coding, keep_text: bool) -> dict:
+    """A `coding.Coding` as an object with a list `occupations`."""
+    own = of_record(coding.record, keep_text)
+    return {**own, "occupations": rounded(coding.occupations), "truncated": coding.truncated}
+
+
+def of_record(record, keep_text: bool) -> dict:
+    """What the output repeats of the record."""
+    return {name: getattr(record, name) for name in ("id", "row", *(TEXTS if keep_text else ()))}
+
+
+def rounded(occupations: Sequence[Mapping]) -> list[dict]:
+    """The occupations with confidences to the sixth decimal: what is beyond differs from machine to machine."""
+    return [{**item, "confidence": round(item["confidence"], DIGITS)} for item in occupations]
+
+
+def named(name: str, place: int) -> str:
+    """The column of the answer at `place`: `code`, `code_2`, `code_3`."""
+    return name if place == 0 else f"{name}_{place + 1}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of file is opened, and what a row is in it."""
+
+    open: Callable[[Path, Columns], AbstractContextManager[Write]]
+    row: Callable[..., dict] = flat_row
+    columns: Callable[[int, bool], Columns] = flat_columns
+
+
+KINDS = {
+    ".csv": Kind(delimited),
+    ".tsv": Kind(partial(delimited, delimiter="\t")),
+    ".jsonl": Kind(json_lines, nested_row),
+    ".parquet": Kind(parquet),
+}
+
+
+def output_kind(path: Path) -> Kind:
+    """The kind of file that the suffix stands for; ValueError with those that are allowed."""
+    if path.suffix.lower() not in KINDS:
+        raise ValueError(f"{path}: files of this kind are not written; allowed: {', '.join(KINDS)}")
+    return KINDS[path.suffix.lower()]
+
+
+def places_beside(output: Path) -> tuple[Path, Path]:
+    """Where the rejected rows and the ledger of `output` lie."""
+    return output.with_suffix(".rejected.csv"), output.with_suffix(".ledger.json")
+
+
+def check_places(source: str | os.PathLike, places: Sequence[Path]) -> None:
+    """ValueError where a file to be written is the source or is a folder: it would be found out after the last row."""
+    for place in places:
+        if place.is_dir():
+            raise ValueError(f"{place}: a folder; allowed: a file's name")
+        if place.resolve() == Path(source).resolve():
+            raise ValueError(f"{place}: would be written over the source; allowed: another name for the output")
+
+
+@contextmanager
+def completed(*paths: Path) -> Iterator[list[Path]]:
+    """Siblings to write to: they take the names of `paths` when the block ends well, else they are removed."""
+    siblings = [path.with_name(f"{path.name}.unfinished") for path in paths]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield siblings
+        for sibling, path in zip(siblings, paths, strict=True):
+            os.replace(sibling, path)
+    finally:
+        for sibling in siblings:
+            sibling.unlink(missing_ok=True)
