@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from occ_autocoder.baselines.encoder import Encode
 from occ_autocoder.baselines.fusion import UntrainedFusion
@@ -10,7 +13,9 @@ from occ_autocoder.baselines.logistic import LogisticCoder
 from occ_autocoder.baselines.nearest import NearestNeighbours
 from occ_autocoder.baselines.setfit_coder import SetFitCoder
 from occ_autocoder.baselines.tfidf_svm import TfidfSVM
+from occ_autocoder.model.features_occupation import tokenize
 from occ_autocoder.training.arguments import TrainingArguments
+from occ_autocoder.training.embeddings import cached_embeddings
 from occ_autocoder.training.examples import (
     Example,
     label_codes,
@@ -19,6 +24,7 @@ from occ_autocoder.training.examples import (
     taxonomy_examples,
     taxonomy_texts,
 )
+from occ_autocoder.training.initial import new_model
 
 from .measures import measure
 from .records import Benchmark
@@ -50,6 +56,18 @@ def benchmark_examples(benchmark: Benchmark, arguments: TrainingArguments) -> tu
     examples = record_examples(records, {code: label for label, code in enumerate(codes)})
     examples = limit_pairs(examples, arguments.pairs, arguments.seed)
     return examples + taxonomy_examples(taxonomy_texts(benchmark.taxonomy, codes), codes), codes
+
+
+def shared_encoder(benchmark: Benchmark, codes: Sequence[str], arguments: TrainingArguments, cache: Path) -> Encode:
+    """Texts -> unit vectors [n, d] by our model's own frozen encoder, from the same cache: nothing is encoded twice."""
+    model, tokenizer = new_model(benchmark.taxonomy, codes, arguments)
+    model.eval()
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        tokens = [tokenize(text, tokenizer, model.config)[0] for text in texts]
+        return cached_embeddings(model, tokens, cache, tokenizer.pad_token_id).numpy()
+
+    return encode
 
 
 def run_peer(

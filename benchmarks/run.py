@@ -9,12 +9,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from occ_autocoder.baselines.encoder import sentence_encoder
 from occ_autocoder.training.train import CACHE
 
 from . import esco_isco, onet, ssoc
 from .ours import parse_settings, run_ours, training_arguments
-from .peers import PEERS, USUAL, benchmark_examples, run_peer
+from .peers import PEERS, USUAL, benchmark_examples, run_peer, shared_encoder
 from .records import Benchmark
 from .tables import OURS, benchmark_tables, read_results
 
@@ -73,8 +72,9 @@ def run_benchmark(benchmark: Benchmark, asked: argparse.Namespace, settings: Map
 
 def run_peers(benchmark: Benchmark, asked: argparse.Namespace, settings: Mapping, folder: Path) -> None:
     """Run each peer: once, or once a seed where its seed matters. Their texts are those of our first seed."""
-    examples, codes = benchmark_examples(benchmark, training_arguments(settings, asked.seeds[0]))
-    encode = sentence_encoder(cache=asked.cache)
+    arguments = training_arguments(settings, asked.seeds[0])
+    examples, codes = benchmark_examples(benchmark, arguments)
+    encode = shared_encoder(benchmark, codes, arguments, asked.cache)
     for name in asked.peers:
         for seed in asked.seeds if PEERS[name].seeded else [None]:
             if not (asked.reuse and is_there(folder, name, seed, digest(benchmark))):

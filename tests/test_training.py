@@ -67,7 +67,7 @@ def checkpoint_step(output: Path) -> int:
 
 @pytest.mark.parametrize(("mode", "kills"), [("frozen", 20), ("full", 6)])
 def test_killed_training_ends_with_the_same_weights(runs, tmp_path, mode, kills):
-    """SIGKILL at random moments, several within an epoch of six steps: the resumed weights are the same, bit for bit."""
+    """SIGKILL at random moments, several within an epoch of six steps: the final weights are the same, bit for bit."""
     arguments = {"mode": mode, "epochs": 30, "patience": 0, "checkpoint_steps": 2, "loss": "cdb"}
     start = time.monotonic()
     runs.start(tmp_path / "whole", **arguments)
@@ -124,7 +124,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_names_the_rows(tmp_path
 def test_the_encoder_is_trained_too(tmp_path, encoder_folder, mode):
     model = run(tmp_path, encoder_folder, mode=mode, epochs=2, encoder_learning_rate=1e-3)
     before = load_file(encoder_folder / "model.safetensors")
-    after = {name: weight for name, weight in model.encoder.named_parameters()}
+    after = dict(model.encoder.named_parameters())
     changed = [name for name in after if not torch.equal(after[name], before[name])]
     assert any("attention" in name for name in changed)
     assert not any("lora" in name for name in load_file(tmp_path / "model.safetensors"))
