@@ -1,6 +1,6 @@
 """`pipeline("occupation-classification")`: a record -> its most probable codes, with a confidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from transformers import Pipeline
@@ -27,6 +27,12 @@ class OccupationClassificationPipeline(Pipeline):
     _load_processor = False
     _load_image_processor = False
     _load_feature_extractor = False
+
+    def __call__(self, inputs, *args, **kwargs):
+        """See the class. What is iterated over, a dataset too, gives an iterator, whose answers come as they are asked."""
+        if isinstance(inputs, Sequence | Mapping) or not isinstance(inputs, Iterable):
+            return super().__call__(inputs, *args, **kwargs) if inputs != [] else []
+        return super().__call__((record for record in inputs), *args, **kwargs)
 
     def _sanitize_parameters(self, top_k=TOP_K, level=None, return_truncated=False):
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):

@@ -1,0 +1,137 @@
+"""The text that the model reads of a record: the same for the same words, whatever hides between them."""
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from occ_autocoder.model.ngrams_occupation import bucket, character_ngrams, text_ngrams, title_ngrams, word_ngrams
+from occ_autocoder.model.text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, render
+
+ANY_TEXT = st.text(st.characters())  # surrogates too
+INVISIBLE = (
+    "\x00",
+    "\x07",
+    "\u200b",
+    "\u200d",
+    "\ufeff",
+    "\u00ad",
+    "\u202e",
+    "\u2066",
+    "\U000e0041",
+    "\ud800",
+    "\ue000",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ｎｕｒｓｅ", "Nurse"),
+        ("ﬁtter", "fitter"),
+        ("cafe\u0301 owner", "café owner"),
+        ("①", "1"),
+        (" a\tb\u3000 c\r\n", "a b c"),
+        ("厨师", "厨师"),
+        ("", ""),
+        ("\u200b \x00", ""),
+    ],
+)
+def test_texts_are_brought_to_one_form(text, expected):
+    assert normalize(text) == expected
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+def test_what_cannot_be_seen_is_removed(character):
+    assert normalize(f"{character}nur{character}se{character}") == "nurse"
+
+
+def test_letters_that_meet_by_a_removal_are_composed():
+    assert normalize("caf\u0065\u200b\u0301") == "café"
+
+
+@given(ANY_TEXT, st.integers(1, 12))
+def test_normalising_twice_is_normalising_once(text, max_characters):
+    for limit in (max_characters, MAX_CHARACTERS):
+        once = normalize(text, limit)
+        assert normalize(once, limit) == once
+        assert len(once) <= limit
+
+
+@given(ANY_TEXT)
+def test_nothing_but_words_and_single_blanks_is_left(text):
+    found = normalize(text)
+    assert found == " ".join(found.split()) == unicodedata.normalize("NFKC", found)
+    assert not {"Cc", "Cf", "Cs", "Co", "Cn"} & {unicodedata.category(character) for character in found}
+    found.encode("utf-8")
+
+
+LONG = {"a": "a", "expander": "\ufdfa", "blank": " ", "zero width": "\u200b", "marks": "\u0316\u0300"}
+
+
+@pytest.mark.parametrize("piece", LONG.values(), ids=LONG)
+def test_long_text_is_cut_and_takes_no_longer_than_the_limit(piece):
+    start = time.process_time()
+    found = normalize(piece * 1_000_000)
+    assert time.process_time() - start < 3
+    assert len(found) <= MAX_CHARACTERS
+    assert found == normalize(piece * MAX_CHARACTERS)
+
+
+def test_the_limit_keeps_the_beginning():
+    assert normalize("abcdef", 3) == "abc"
+    assert len(normalize("\ufdfa" * 5, 6)) <= 6
+    assert len(normalize("a" * 30_000)) == MAX_CHARACTERS == 20_000
+
+
+@pytest.mark.parametrize(
+    ("title", "duties", "form", "text"),
+    [
+        ("cook", "fries {fish}", "title_and_duties", "job_title=cook job_duties=fries {fish}"),
+        ("cook {job_duties}", "", "title", "job_title=cook {job_duties}"),
+        ("", "fries fish", "duties", "job_duties=fries fish"),
+    ],
+)
+def test_a_record_is_written_by_the_fields_it_has(title, duties, form, text):
+    assert form_of(title, duties) == form
+    assert render(title, duties) == text
+
+
+def test_the_order_of_the_forms_is_that_of_published_weights():
+    assert FORMS == ("title_and_duties", "title", "duties")
+
+
+@pytest.mark.parametrize("call", [form_of, render])
+def test_a_record_without_text_is_refused(call):
+    with pytest.raises(ValueError, match="needs a job_title or job_duties: both are empty"):
+        call("", "")
+
+
+def test_ngrams_stay_within_words_and_know_their_ends():
+    assert set(character_ngrams("it-ok")) == {
+        " i",
+        "it",
+        "t ",
+        " it",
+        "it ",
+        " it ",
+        " o",
+        "ok",
+        "k ",
+        " ok",
+        "ok ",
+        " ok ",
+    }
+    assert max(map(len, character_ngrams("teacher"))) == 5
+    assert list(word_ngrams("bus driver, city")) == ["bus", "driver", "city", "bus driver", "driver city"]
+
+
+def test_hashes_are_those_of_published_weights():
+    assert (bucket("a b", 32768), bucket("é", 32768)) == (23763, 3390)
+    ids = [91, 350, 695, 849, 863, 876, 1108, 1351, 1618, 1727, 1776, 1786, 1963, 1994]
+    assert title_ngrams("Cook", 2048) == (ids, [1.0] * 14)
+    twice = pytest.approx([1.0, 1.6931471805599454, 1.0, 1.0])
+    assert text_ngrams("Cook", "cook meals", 2048) == ([3073, 3156, 3818, 4025], twice)
+    assert title_ngrams("", 2048) == text_ngrams("", "", 2048) == ([], [])
