@@ -107,7 +107,7 @@ def test_a_machine_needs_two_codes():
 def test_the_score_of_a_code_is_the_cosine_to_its_nearest_text():
     known = [Example("a b", "", 1, "record"), Example("a c", "", 1, "record"), Example("d", "", 0, "record")]
     scores = NearestNeighbours(words_encoder).fit(known, 3).predict_proba(["a b"], [""])
-    vectors = words_encoder(["a b", "a c", "d"])
+    vectors = words_encoder(["job_title=a b", "job_title=a c", "job_title=d"])
     assert scores[0, 1] == pytest.approx(1.0)
     assert scores[0, 0] == pytest.approx(float(vectors[0] @ vectors[2]))
     assert scores[0, 2] == -np.inf

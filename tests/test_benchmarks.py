@@ -245,7 +245,7 @@ def test_the_predictions_are_those_of_the_saved_model_whatever_the_batch(model_f
 
 def test_a_run_writes_results_and_tables_and_takes_up_results_about_the_same_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(run.BENCHMARKS, "tiny", lambda data: tiny_benchmark())
-    monkeypatch.setattr(run, "sentence_encoder", lambda cache: None)
+    monkeypatch.setattr(run, "shared_encoder", lambda *_: None)
     options = ["--data", str(tmp_path), "--output", str(tmp_path / "out"), "--only", "peers", "--peers", "tfidf_svm"]
     run.main(options, benchmarks=["tiny"])
     assert "| tfidf_svm | **" in capsys.readouterr().out

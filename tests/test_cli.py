@@ -1,4 +1,4 @@
-"""The command line from end to end: what it prints, the files that it writes, and how it says that something is wrong."""
+"""The command line from end to end: what it prints, the files it writes, and how it says that something is wrong."""
 
 import csv
 import json

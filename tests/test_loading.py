@@ -160,10 +160,8 @@ def test_the_package_loads_a_folder_without_running_its_code(with_the_package, e
 def test_a_trusted_folder_codes_alike_where_the_package_is_imported(
     with_the_package, model_folder, expected, tmp_path, order
 ):
-    if order == "package first":
-        found = with_the_package["trusted"]
-    else:
-        found = run(PACKAGE_LAST, tmp_path, str(model_folder))
+    first = order == "package first"
+    found = with_the_package["trusted"] if first else run(PACKAGE_LAST, tmp_path, str(model_folder))
     assert alike(found, expected)
 
 

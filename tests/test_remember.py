@@ -40,7 +40,9 @@ def test_a_code_added_from_its_definition_wins_for_its_titles_and_duties(coder, 
     assert [row["label"] for row in after if row["label"] != "7126"] == [row["label"] for row in before]
     assert coder("plumber", level=1)[0]["title"] == "Drivers and machine operators"
     coder.save_pretrained(tmp_path)
-    rows = zip(occ_autocoder.load(str(tmp_path))("pipe fitter", top_k=None), coder("pipe fitter", top_k=None), strict=True)
+    rows = zip(
+        occ_autocoder.load(str(tmp_path))("pipe fitter", top_k=None), coder("pipe fitter", top_k=None), strict=True
+    )
     assert all(again == {**once, "score": pytest.approx(once["score"], abs=1e-6)} for again, once in rows)
 
 

@@ -29,7 +29,7 @@ class OccupationClassificationPipeline(Pipeline):
     _load_feature_extractor = False
 
     def __call__(self, inputs, *args, **kwargs):
-        """See the class. What is iterated over, a dataset too, gives an iterator, whose answers come as they are asked."""
+        """See the class. What is iterated over, a dataset too, gives an iterator, whose answers come as asked for."""
         if isinstance(inputs, Sequence | Mapping) or not isinstance(inputs, Iterable):
             return super().__call__(inputs, *args, **kwargs) if inputs != [] else []
         return super().__call__((record for record in inputs), *args, **kwargs)
