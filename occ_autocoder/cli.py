@@ -58,7 +58,9 @@ def settings(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What a terminal cannot write is a question mark there, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")
     app(prog_name="occ-autocoder")
 
 

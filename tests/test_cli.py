@@ -108,7 +108,11 @@ def classification(tmp_path_factory):
     output = folder / "sub" / "tiny.parquet"
     text = succeed("taxonomy", "import", table, output, "--scheme", "tiny", "--version", "1", *columns)
     assert f"written: {output}" in text
-    assert [line.split() for line in text.splitlines() if line[:1].isdigit()] == [["1", "4"], ["2", "5"], ["3", "6"]]
+    assert [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()] == [
+        ["1", "4"],
+        ["2", "5"],
+        ["3", "6"],
+    ]
     return output
 
 
@@ -137,14 +141,13 @@ def test_show_knows_isco_08():
     assert ["4", "436"] in [line.split() for line in text.splitlines()]
     assert "22  Health Professionals" in text
     text = succeed("taxonomy", "show", "isco-08", "2221")
-    for part in ("2  Professionals", "22  Health", "2221  Nursing Professionals", "Tasks", "Examples"):
+    for part in ("2  Professionals", "22  Health", "2221  Nursing Professionals", "Examples"):
         assert part in text
 
 
 def test_an_unknown_code_is_answered_with_near_ones():
     line = fail("taxonomy", "show", "isco-08", "2229")
-    assert "2229" in line
-    assert "2221" in line
+    assert "has no code '2229'; nearest: 222," in line
 
 
 def test_compare_shows_and_writes_what_became_of_each_code(tmp_path):
@@ -207,7 +210,7 @@ def test_training_takes_the_settings_and_prints_the_validation(trained):
     ("given", "parts"),
     [
         (("--set", "epoch=3"), ("epoch;", "epochs", "learning_rate", "seed")),
-        (("--set", "epochs=many"), ("epochs", "many", "a whole number")),
+        (("--set", "patience=many"), ("patience", "many", "a whole number")),
         (("--set", "epochs"), ("--set epochs", "name=value")),
         (("--mode", "half"), ("half", "frozen, full, lora")),
         (("--records", "absent.csv"), ("absent.csv",)),
@@ -338,7 +341,7 @@ def test_the_report_says_how_often_the_codes_of_predict_are_right(model, labelle
     report = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert f"Of 36 records, **{100 * accuracy:.1f}" in report
     assert f"accuracy                             {100 * accuracy:.1f}%".split() == [
-        word for line in text.splitlines() if line.startswith("accuracy  ") for word in line.split()[:2]
+        word for line in text.splitlines() if line.strip().startswith("accuracy  ") for word in line.split()[:2]
     ]
     results = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert results["accuracy"] == pytest.approx(accuracy)
