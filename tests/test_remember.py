@@ -83,7 +83,7 @@ def test_the_fit_of_the_fusion_finds_what_the_labels_follow():
     torch.manual_seed(0)
     evidence = torch.rand(2000, 12, len(EVIDENCE))
     prior = Fusion.prior()[0]
-    true = prior * torch.tensor([2.0, 0.25, 1.0, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0])
+    true = prior * torch.tensor([2.0, 0.25, 1.0, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0, 0.5])
     labels = torch.multinomial((evidence @ true).softmax(-1), 1).squeeze(-1)
     found = fitted(evidence, labels, prior)
     losses = {
@@ -99,7 +99,7 @@ def test_with_few_labels_the_fusion_stays_near_what_was_known():
     torch.manual_seed(0)
     prior = Fusion.prior()[0]
     found = fitted(torch.rand(3, 5, len(EVIDENCE)), torch.tensor([0, 1, 2]), prior)
-    assert ((found / prior).log().abs() < 1.5).all()
+    assert ((found / prior).log().abs() < 2.0).all()
 
 
 def test_in_training_the_logits_are_the_heads_alone(coder):
@@ -107,5 +107,5 @@ def test_in_training_the_logits_are_the_heads_alone(coder):
     batch = {name: value for name, value in coder.preprocess("bus driver").items() if name != "truncated"}
     with torch.no_grad():
         found = model(**batch, labels=torch.tensor([5]))
-    assert torch.equal(found.logits, found.head_logits)
-    assert torch.allclose(found.loss, F.cross_entropy(found.head_logits, torch.tensor([5])))
+    assert torch.allclose(found.logits, F.log_softmax(found.head_logits, dim=-1).sum(1))
+    assert torch.allclose(found.loss, F.cross_entropy(found.logits, torch.tensor([5])))

@@ -128,10 +128,18 @@ def test_ngrams_stay_within_words_and_know_their_ends():
     assert list(word_ngrams("bus driver, city")) == ["bus", "driver", "city", "bus driver", "driver city"]
 
 
+def word_buckets(*ngrams):
+    return [2048 + bucket(ngram, 2048) for ngram in ngrams]
+
+
 def test_hashes_are_those_of_published_weights():
     assert (bucket("a b", 32768), bucket("é", 32768)) == (23763, 3390)
     ids = [91, 350, 695, 849, 863, 876, 1108, 1351, 1618, 1727, 1776, 1786, 1963, 1994]
     assert title_ngrams("Cook", 2048) == (ids, [1.0] * 14)
-    twice = pytest.approx([1.0, 1.6931471805599454, 1.0, 1.0])
-    assert text_ngrams("Cook", "cook meals", 2048) == ([3073, 3156, 3818, 4025], twice)
+    once = [2049, 2457, 2475, 2515, 3112, 3351, 3618, 3709, 3740, 3818, 3916, 3917, 4035, 4047, 4095]
+    twice = [2743, 2897, 2911, 2924, 3156, 3583, 3824, 3834, 4011, 4042]
+    found = dict(zip(*text_ngrams("Cook", "cook meals", 2048)))
+    assert list(found) == sorted(found)
+    assert set(word_buckets("^cook", "^meals", "^cook cook", "^cook meals")) < set(found)
+    assert found == pytest.approx(dict.fromkeys(once, 1.0) | dict.fromkeys(twice, 1.6931471805599454))
     assert title_ngrams("", 2048) == text_ngrams("", "", 2048) == ([], [])

@@ -155,7 +155,7 @@ def test_embeddings_are_computed_once(tmp_path, encoder_folder, monkeypatch):
 
     monkeypatch.setattr(embeddings, "embed_tokens", refuse)
     again = run(tmp_path / "again", encoder_folder, epochs=1)
-    assert torch.equal(first.head.output.weight, again.head.output.weight)
+    assert torch.equal(first.head.semantic.output.weight, again.head.semantic.output.weight)
 
 
 def test_training_stops_when_no_better_epoch_comes(tmp_path, encoder_folder):
@@ -170,7 +170,7 @@ def test_a_batch_in_parts_trains_as_the_whole_batch(tmp_path, encoder_folder):
     settings = {"epochs": 1, "head_dropout": 0.0}
     whole = run(tmp_path / "whole", encoder_folder, **settings)
     parts = run(tmp_path / "parts", encoder_folder, gradient_accumulation=4, **settings)
-    assert torch.allclose(whole.head.output.weight, parts.head.output.weight, atol=1e-4)
+    assert torch.allclose(whole.head.semantic.output.weight, parts.head.semantic.output.weight, atol=1e-4)
 
 
 def test_two_processes_train_as_one(tmp_path, encoder_folder):
@@ -188,7 +188,7 @@ def test_two_processes_train_as_one(tmp_path, encoder_folder):
     done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     two = load_file(tmp_path / "two" / "model.safetensors")
-    assert torch.allclose(one.head.output.weight, two["head.output.weight"], atol=1e-4)
+    assert torch.allclose(one.head.semantic.output.weight, two["head.semantic.output.weight"], atol=1e-4)
 
 
 def test_runs_are_tracked(tmp_path, encoder_folder, monkeypatch):

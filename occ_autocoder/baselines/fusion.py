@@ -1,17 +1,16 @@
 """Nothing trained: four similarities to what the taxonomy and the records say of a code, added up."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from occ_autocoder.model.text_occupation import normalize, render
+from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.training.examples import Example
 
 from .encoder import Encode
 from .nearest import LabelledVectors
-from .texts import record_texts, template_texts
+from .texts import record_texts
 
 
 class UntrainedFusion:
@@ -36,40 +35,33 @@ class UntrainedFusion:
         self.classes = classes
         titles = [(normalize(item.job_title), item.label) for item in examples if not item.job_duties]
         duties = [(normalize(item.job_duties), item.label) for item in examples if not item.job_title]
-        self.title_pair = similarity_pair(titles, render, self.characters, self.encode)
-        self.duties_pair = similarity_pair(duties, partial(render, ""), self.words, self.encode)
+        self.title_pair = similarity_pair(titles, self.characters, self.encode)
+        self.duties_pair = similarity_pair(duties, self.words, self.encode)
         return self
 
     def predict_proba(self, job_titles: Sequence[str], job_duties: Sequence[str]) -> np.ndarray:
         """Scores [n, C], no probabilities: sums of cosines."""
         titles, duties = [np.array(list(map(normalize, texts)), dtype=object) for texts in (job_titles, job_duties)]
-        texts, templates = (
-            np.array(compose(titles, duties), dtype=object) for compose in (record_texts, template_texts)
-        )
-        titled, with_duties = titles != "", duties != ""
-        alone = np.array([render(title) for title in titles[titled]], dtype=object)
+        texts = np.array(record_texts(titles, duties), dtype=object)
         scores = np.zeros((len(texts), self.classes))
-        scores[titled] += self.similarity(titles[titled], alone, self.title_pair, self.characters)
-        scores[with_duties] += self.similarity(texts[with_duties], templates[with_duties], self.duties_pair, self.words)
+        scores[titles != ""] += self.similarity(titles[titles != ""], self.title_pair, self.characters)
+        scores[duties != ""] += self.similarity(texts[duties != ""], self.duties_pair, self.words)
         return scores
 
-    def similarity(
-        self, texts: np.ndarray, templates: np.ndarray, pair: tuple, vectorizer: TfidfVectorizer
-    ) -> np.ndarray:
-        """[n, C], two cosines to the nearest known text, added: of the texts' n-grams and the templates' vectors."""
+    def similarity(self, texts: np.ndarray, pair: tuple, vectorizer: TfidfVectorizer) -> np.ndarray:
+        """[n, C], the two cosines of texts to the nearest known text, added."""
         if not len(texts) or pair is None:
             return np.zeros((len(texts), self.classes))
-        queries = (vectorizer.transform(texts), self.encode(list(templates)))
+        queries = (vectorizer.transform(texts), self.encode(list(texts)))
         scores = [known.nearest(query, self.classes) for known, query in zip(pair, queries, strict=True)]
         return sum(np.where(np.isinf(score), 0.0, score) for score in scores)
 
 
 def similarity_pair(
-    known: Sequence[tuple[str, int]], template: Callable[[str], str], vectorizer: TfidfVectorizer, encode: Encode
+    known: Sequence[tuple[str, int]], vectorizer: TfidfVectorizer, encode: Encode
 ) -> tuple[LabelledVectors, LabelledVectors] | None:
     """Known texts, (text, label) pairs, as n-grams by a vectorizer that is fitted here, and embedded; None for none."""
     if not known:
         return None
     texts, labels = [text for text, _ in known], np.array([label for _, label in known])
-    ngrams, vectors = vectorizer.fit_transform(texts).tocsr(), encode(list(map(template, texts)))
-    return LabelledVectors(ngrams, labels), LabelledVectors(vectors, labels)
+    return LabelledVectors(vectorizer.fit_transform(texts).tocsr(), labels), LabelledVectors(encode(texts), labels)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from occ_autocoder.training.examples import Example
 
 from .encoder import Encode
-from .texts import example_texts, template_texts
+from .texts import example_texts, record_texts
 
 
 class LogisticCoder:
@@ -25,14 +25,14 @@ class LogisticCoder:
 
     def fit(self, examples: Sequence[Example], classes: int) -> "LogisticCoder":
         """Fit on the texts of the examples; `classes` is the number of codes."""
-        texts, labels = example_texts(examples, template_texts)
+        texts, labels = example_texts(examples)
         self.model.fit(self.encode(texts), labels)
         self.classes = classes
         return self
 
     def predict_proba(self, job_titles: Sequence[str], job_duties: Sequence[str]) -> np.ndarray:
         """Probabilities [n, C]; 0 for a code never seen."""
-        vectors = self.encode(template_texts(job_titles, job_duties))
+        vectors = self.encode(record_texts(job_titles, job_duties))
         probabilities = np.zeros((len(vectors), self.classes))
         probabilities[:, self.model.classes_] = self.model.predict_proba(vectors)
         return probabilities

@@ -7,7 +7,7 @@ import numpy as np
 from occ_autocoder.training.examples import Example
 
 from .encoder import Encode
-from .texts import example_texts, template_texts
+from .texts import example_texts, record_texts
 
 QUERIES = 256
 
@@ -24,13 +24,13 @@ class NearestNeighbours:
 
     def fit(self, examples: Sequence[Example], classes: int) -> "NearestNeighbours":
         """Embed the texts of the examples; `classes` is the number of codes."""
-        texts, labels = example_texts(examples, template_texts)
+        texts, labels = example_texts(examples)
         self.corpus, self.classes = LabelledVectors(self.encode(texts), labels), classes
         return self
 
     def predict_proba(self, job_titles: Sequence[str], job_duties: Sequence[str]) -> np.ndarray:
         """Scores [n, C], no probabilities: the cosine to the code's nearest text; -inf for a code without one."""
-        return self.corpus.nearest(self.encode(template_texts(job_titles, job_duties)), self.classes)
+        return self.corpus.nearest(self.encode(record_texts(job_titles, job_duties)), self.classes)
 
 
 class LabelledVectors:

@@ -1,13 +1,11 @@
-"""Record -> the one text that other coders read: title and duties joined by a blank, or in the model's templates."""
+"""Record -> the one text that the other coders read: title and duties joined by a blank."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from occ_autocoder.model.text_occupation import normalize, render
+from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.training.examples import Example
-
-Compose = Callable[[Sequence[str], Sequence[str]], list[str]]
 
 
 def record_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[str]:
@@ -16,14 +14,9 @@ def record_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[s
     return [" ".join(filter(None, map(normalize, pair))) for pair in pairs]
 
 
-def template_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[str]:
-    """One text a record in the template that fits its fields, as the model's own encoder reads it."""
-    return [render(*map(normalize, pair)) for pair in zip(job_titles, job_duties, strict=True)]
-
-
-def example_texts(examples: Sequence[Example], compose: Compose = record_texts) -> tuple[list[str], np.ndarray]:
+def example_texts(examples: Sequence[Example]) -> tuple[list[str], np.ndarray]:
     """The texts of examples and their labels [n]; ValueError where there is none."""
     if not examples:
         raise ValueError("no examples to fit on")
-    texts = compose([item.job_title for item in examples], [item.job_duties for item in examples])
+    texts = record_texts([item.job_title for item in examples], [item.job_duties for item in examples])
     return texts, np.array([item.label for item in examples])

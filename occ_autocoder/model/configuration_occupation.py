@@ -27,9 +27,9 @@ class OccupationConfig(PretrainedConfig):
         pooling: "mean" over the tokens or "cls", the first token.
         query_prefix: put before every text, as some encoders want it.
         max_seq_length: tokens of a record's text; what is beyond is cut, and said to be.
-        head_hidden_size, head_dropout: of the multilayer head.
-        ngram_buckets: hash buckets of the title's character n-grams, and as many of the text's word n-grams.
-        ngram_dim: size of the vector that the head makes of a record's n-grams.
+        head_hidden_size, head_dropout: of the two multilayer heads.
+        ngram_buckets: hash buckets of the title's character n-grams, and as many of the whole text's n-grams.
+        ngram_dim: size of the vector of a record's n-grams, which the lexical head begins with.
         title_memory, definition_memory: how much room the memories of known texts take (`Memory.sizes`).
         softmax_temperature: what the logits are divided by before the softmax.
     """

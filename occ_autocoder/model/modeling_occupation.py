@@ -18,7 +18,7 @@ from .text_occupation import FORMS
 
 @dataclass
 class OccupationOutput(ModelOutput):
-    """`logits` [B, C] divided by the temperature, `head_logits` [B, C] of the head alone, `embeddings` [B, 2, d].
+    """`logits` [B, C] divided by the temperature, `head_logits` [B, 2, C] of each head, `embeddings` [B, 2, d].
 
     `evidence` [B, C, K], what the logits are the weighted sum of, where it was asked for.
     """
@@ -52,8 +52,9 @@ class OccupationForSequenceClassification(PreTrainedModel):
         hidden_size = config.encoder_config.hidden_size
         self.head = OccupationHead(config)
         self.fusion = Fusion()
-        self.titles = Memory(config.num_labels, hidden_size, **config.title_memory)
-        self.definitions = Memory(config.num_labels, hidden_size, **config.definition_memory)
+        shape = (config.num_labels, hidden_size, 2 * config.ngram_buckets)
+        self.titles = Memory(*shape, **config.title_memory)
+        self.definitions = Memory(*shape, **config.definition_memory)
         self.register_buffer("ngram_weights", torch.ones(2 * config.ngram_buckets))
         self.post_init()
 
@@ -113,8 +114,8 @@ class OccupationForSequenceClassification(PreTrainedModel):
         title_ngrams = self.weigh(title_ngram_ids, title_ngram_values, embeddings)
         text_ngrams = self.weigh(text_ngram_ids, text_ngram_values, embeddings)
         ngrams = [torch.cat(parts, dim=1) for parts in zip(title_ngrams, text_ngrams)]
-        head_logits = self.head(embeddings, *ngrams)
-        logits, evidence = head_logits, None
+        head_logits = self.head(embeddings[:, 0], *ngrams)
+        logits, evidence = self.head.log_probabilities(head_logits).sum(1), None
         if not (self.training or head_only):
             evidence = self.evidence(embeddings, title_ngrams, text_ngrams, head_logits)
             logits = self.fusion(evidence, form) / self.config.softmax_temperature
@@ -145,16 +146,11 @@ class OccupationForSequenceClassification(PreTrainedModel):
             "text_central_title": self.titles.central(text),
             "text_nearest_definition": self.definitions.nearest(text),
             "text_central_definition": self.definitions.central(text),
-            "ngrams_nearest_title": self.titles.lexical(self.dense(*title_ngrams)),
-            "ngrams_nearest_definition": self.definitions.lexical(self.dense(*text_ngrams)),
-            "head": self.head.log_probabilities(head_logits),
+            "ngrams_nearest_title": self.titles.lexical(*title_ngrams),
+            "ngrams_nearest_definition": self.definitions.lexical(*text_ngrams),
+            **dict(zip(("semantic_head", "lexical_head"), self.head.log_probabilities(head_logits).unbind(1))),
         }
         return torch.stack([found[name] for name in EVIDENCE], dim=-1)
-
-    def dense(self, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """N-gram ids and weights [B, L] -> [B, 2 * buckets]."""
-        empty = values.new_zeros(len(ids), 2 * self.config.ngram_buckets)
-        return empty.scatter_add(1, ids, values)
 
 
 OccupationForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")

@@ -8,8 +8,10 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 CHARACTERS = (2, 5)
+TEXT_CHARACTERS = (3, 5)
 WORDS = (1, 2)
 _WORD = re.compile(r"\w+")
 
@@ -42,8 +44,10 @@ def title_ngrams(job_title: str, buckets: int) -> tuple[list[int], list[float]]:
 
 
 def text_ngrams(job_title: str, job_duties: str, buckets: int) -> tuple[list[int], list[float]]:
-    """Buckets in buckets..2*buckets-1 of the whole record's word n-grams, rising, and 1 + log(count) of each."""
-    return _hashed(word_ngrams(f"{job_title} {job_duties}".casefold()), buckets, buckets)
+    """Buckets in buckets..2*buckets-1 of the whole record's word and character n-grams, rising, and 1 + log(count)."""
+    text = f"{job_title} {job_duties}".casefold()
+    words = (f"^{ngram}" for ngram in word_ngrams(text))  # else "cook" is the word and a part of "cookies"
+    return _hashed(chain(words, character_ngrams(text, *TEXT_CHARACTERS)), buckets, buckets)
 
 
 def _hashed(ngrams: Iterator[str], buckets: int, offset: int) -> tuple[list[int], list[float]]:

@@ -19,12 +19,13 @@ class TrainingArguments:
     mode: str = field(default="frozen", metadata={"help": "frozen (head alone), full (encoder too) or lora (adapters)"})
     loss: str = field(default="cross_entropy", metadata={"help": "one of losses.LOSSES"})
     loss_options: dict = field(default_factory=dict, metadata={"help": "options of the loss, as tau or gamma"})
-    epochs: int = field(default=8, metadata={"help": "passes over the examples"})
+    epochs: int = field(default=10, metadata={"help": "passes over the examples"})
     batch_size: int = field(default=256, metadata={"help": "examples a step, over all processes"})
     gradient_accumulation: int = field(default=1, metadata={"help": "parts that a step's batch is computed in"})
     learning_rate: float = field(default=2e-3, metadata={"help": "of the head"})
     encoder_learning_rate: float = field(default=2e-5, metadata={"help": "of the encoder, in full and lora mode"})
-    weight_decay: float = field(default=1e-4, metadata={"help": "AdamW's"})
+    weight_decay: float = field(default=1.0, metadata={"help": "AdamW's, of the head's layers"})
+    encoder_weight_decay: float = field(default=0.01, metadata={"help": "AdamW's, of the encoder"})
     warmup: float = field(default=0.05, metadata={"help": "share of the steps with a rising learning rate"})
     max_gradient_norm: float = field(default=1.0, metadata={"help": "gradients are scaled down to this norm"})
     head_hidden_size: int = field(default=512, metadata={"help": "width of the head's hidden layer"})
@@ -33,10 +34,13 @@ class TrainingArguments:
     ngram_dim: int = field(default=128, metadata={"help": "size of the head's vector of n-grams"})
     lora_rank: int = field(default=16, metadata={"help": "rank of the adapters in lora mode"})
     early_stopping_metric: str = field(default="accuracy", metadata={"help": "on validation: " + ", ".join(METRICS)})
-    patience: int = field(default=3, metadata={"help": "epochs without a better metric before the end; 0: never"})
+    patience: int = field(
+        default=0,
+        metadata={"help": "epochs without a better metric before the end, at the best weights; 0: the last weights"},
+    )
     validation_share: float = field(default=0.1, metadata={"help": "of the records, where no validation set is given"})
     pairs: int = field(
-        default=20, metadata={"help": "records a code that train with title and duties together, at most"}
+        default=10, metadata={"help": "records a code that train with title and duties together, at most"}
     )
     memory_texts: int = field(default=200, metadata={"help": "known titles and known duties kept a code, at most"})
     mixed_precision: str = field(default="no", metadata={"help": "no, fp16 or bf16"})

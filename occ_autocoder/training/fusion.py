@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from occ_autocoder.model.text_occupation import FORMS
 
 # How strongly the weights are held to what was known before: this much, in nats, for a weight e times as large.
-PENALTY = 1.0
+PENALTY = 0.3
 MAX_RECORDS = 4000
 
 

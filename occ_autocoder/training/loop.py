@@ -55,7 +55,7 @@ def fit(
     folder: Path | None = None,
     run: dict | None = None,
 ) -> Progress:
-    """Train the weights of `model` that require a gradient; it ends with those of the best validated epoch.
+    """Train the weights of `model` that require a gradient; it ends with the last, or with `patience` the best.
 
     Args:
         folder: for the checkpoints; a run that finds one there, of the same `run` (its fingerprint), goes on from it.
@@ -63,7 +63,7 @@ def fit(
         TrainingError: where a loss is not finite; the checkpoints stay as they are.
         CheckpointError: where the checkpoints in `folder` are another run's, or none can be read.
     """
-    optimizer = torch.optim.AdamW(parameter_groups(model, arguments), weight_decay=arguments.weight_decay)
+    optimizer = torch.optim.AdamW(parameter_groups(model, arguments))
     model, optimizer = accelerator.prepare(model, optimizer)
     loss.to(accelerator.device)
     names, best = trained(accelerator.unwrap_model(model)), {}
@@ -94,14 +94,21 @@ def fit(
 
 
 def parameter_groups(model: torch.nn.Module, arguments: TrainingArguments) -> list[dict]:
-    """The trained weights with their learning rates: the encoder's own, and the rest."""
-    groups = {arguments.encoder_learning_rate: [], arguments.learning_rate: []}
+    """The trained weights, those of the encoder and the head's apart; vectors and n-grams are not decayed."""
+    settings = {
+        True: (arguments.encoder_learning_rate, arguments.encoder_weight_decay),
+        False: (arguments.learning_rate, arguments.weight_decay),
+    }
+    groups: dict[tuple[float, float], list] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            groups[arguments.encoder_learning_rate if name.startswith("encoder.") else arguments.learning_rate].append(
-                weight
-            )
-    return [{"params": weights, "lr": rate, "base_lr": rate} for rate, weights in groups.items() if weights]
+            rate, decay = settings["encoder." in name]
+            decayed = weight.ndim > 1 and "ngrams." not in name
+            groups.setdefault((rate, decay if decayed else 0.0), []).append(weight)
+    return [
+        {"params": weights, "lr": rate, "base_lr": rate, "weight_decay": decay}
+        for (rate, decay), weights in groups.items()
+    ]
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
@@ -132,7 +139,8 @@ def take_step(
         with accelerator.accumulate(model) if number + 1 == len(parts) else accelerator.no_sync(model):
             with accelerator.autocast():
                 logits = model(**batch).head_logits
-            value = loss(logits, train.labels[part].to(accelerator.device))
+            labels = train.labels[part].to(accelerator.device)
+            value = sum(loss(own_logits, labels) for own_logits in logits.unbind(1))
             check_finite(value, progress.step, part, train)
             # The mean over all processes' gradients is the mean over the batch, whatever each one's share.
             accelerator.backward(value * len(part) * accelerator.num_processes / len(indices))
@@ -161,16 +169,22 @@ def to_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str,
 def end_epoch(
     model, validation: Data, loss, arguments, accelerator, progress: Progress, best: dict, names: dict
 ) -> None:
-    """Validate, tell the loss how hard each class is, keep the weights if they are the best, stop if none is coming."""
+    """Validate, tell the loss how hard each class is; with `patience`, keep the best weights, or stop for want of any.
+
+    Without it the last weights are the best: a few hundred held-out examples tell epochs apart by chance.
+    """
     epoch = len(progress.history)
     metrics, predictions = validate(accelerator.unwrap_model(model), validation, accelerator)
     loss.update(*class_accuracies(predictions, validation.labels, len(loss.class_weights), accelerator.device))
     progress.history.append({"epoch": epoch, **metrics})
     metric = metrics[arguments.early_stopping_metric] * (-1 if arguments.early_stopping_metric == "loss" else 1)
-    if metric > progress.best_metric:
+    if not arguments.patience:
+        progress.best_metric, progress.best_epoch = metric, epoch
+    elif metric > progress.best_metric:
         progress.best_metric, progress.best_epoch = metric, epoch
         best.update({name: weight.detach().clone() for name, weight in names.items()})
-    progress.stopped = bool(arguments.patience) and epoch - progress.best_epoch >= arguments.patience
+    else:
+        progress.stopped = epoch - progress.best_epoch >= arguments.patience
 
 
 def trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:

@@ -17,7 +17,7 @@ def validate(model, data, accelerator) -> tuple[dict[str, float], torch.Tensor]:
     predictions, losses = [], []
     for indices in torch.arange(len(data.labels)).split(PART):
         batch = {name: value.to(accelerator.device) for name, value in data.batches(indices).items()}
-        logits = model(**batch, head_only=True).head_logits.float().cpu()
+        logits = model(**batch, head_only=True).logits.float().cpu()
         predictions.append(logits.argmax(-1))
         losses.append(F.cross_entropy(logits, data.labels[indices], reduction="none"))
     model.train(was_training)
