@@ -169,7 +169,7 @@ def title_evidence(coder, record) -> torch.Tensor:
     features = record_features(record["job_title"], record["job_duties"], coder.tokenizer, coder.model.config)
     batch = collate([features], coder.tokenizer.pad_token_id)
     ids, values = coder.model.weigh(batch["title_ngram_ids"], batch["title_ngram_values"], torch.zeros(1))
-    return coder.model.titles.lexical(ids, values)[0]
+    return coder.model.titles.lexical(coder.model.dense(ids, values))[0]
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,8 @@ class OccupationForSequenceClassification(PreTrainedModel):
         hidden_size = config.encoder_config.hidden_size
         self.head = OccupationHead(config)
         self.fusion = Fusion()
-        shape = (config.num_labels, hidden_size, 2 * config.ngram_buckets)
-        self.titles = Memory(*shape, **config.title_memory)
-        self.definitions = Memory(*shape, **config.definition_memory)
+        self.titles = Memory(config.num_labels, hidden_size, **config.title_memory)
+        self.definitions = Memory(config.num_labels, hidden_size, **config.definition_memory)
         self.register_buffer("ngram_weights", torch.ones(2 * config.ngram_buckets))
         self.post_init()
 
@@ -146,11 +145,16 @@ class OccupationForSequenceClassification(PreTrainedModel):
             "text_central_title": self.titles.central(text),
             "text_nearest_definition": self.definitions.nearest(text),
             "text_central_definition": self.definitions.central(text),
-            "ngrams_nearest_title": self.titles.lexical(*title_ngrams),
-            "ngrams_nearest_definition": self.definitions.lexical(*text_ngrams),
+            "ngrams_nearest_title": self.titles.lexical(self.dense(*title_ngrams)),
+            "ngrams_nearest_definition": self.definitions.lexical(self.dense(*text_ngrams)),
             **dict(zip(("semantic_head", "lexical_head"), self.head.log_probabilities(head_logits).unbind(1))),
         }
         return torch.stack([found[name] for name in EVIDENCE], dim=-1)
+
+    def dense(self, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """N-gram ids and weights [B, L] -> [B, 2 * buckets]."""
+        empty = values.new_zeros(len(ids), 2 * self.config.ngram_buckets)
+        return empty.scatter_add(1, ids, values)
 
 
 OccupationForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")

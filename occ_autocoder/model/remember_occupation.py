@@ -133,14 +133,14 @@ def word_buckets(titles: Sequence[KnownText], definitions: Sequence[KnownText], 
 def filled(model, tokenizer, texts: Sequence[KnownText], kind: Kind) -> Memory:
     """A memory of the texts, their embeddings still 0."""
     config = model.config
-    memory = Memory(config.num_labels, config.encoder_config.hidden_size, 2 * config.ngram_buckets, len(texts))
+    memory = Memory(config.num_labels, config.encoder_config.hidden_size, len(texts))
     memory.labels = torch.tensor([label for _, label in texts], dtype=torch.long)
     found = [kind.ngrams(text, config.ngram_buckets) for text, _ in texts]
     ids = [torch.tensor(numbers, dtype=torch.long) for numbers, _ in found]
     weights = model.ngram_weights.cpu()
     values = [F.normalize(torch.tensor(counts) * weights[i], dim=0) for i, (_, counts) in zip(ids, found)]
-    places = torch.arange(len(texts)).repeat_interleave(torch.tensor([len(row) for row in ids], dtype=torch.long))
-    memory.set_ngrams(places, torch.cat([*ids, places[:0]]), torch.cat([*values, torch.zeros(0)]))
+    memory.ngram_starts, memory.ngram_ids = ragged(ids)
+    memory.ngram_values = torch.cat([*values, torch.zeros(0)])
     tokens = [torch.tensor(tokenize(kind.render(text), tokenizer, config)[0]) for text, _ in texts]
     memory.token_starts, memory.token_ids = ragged(tokens)
     return memory.to(model.device)
@@ -150,13 +150,12 @@ def joined(model, memory: Memory, more: Memory, tokenizer) -> Memory:
     """The texts of both memories, of which the second's labels are the higher ones; the second's are embedded now."""
     tokens = more.texts_of(more.token_starts, more.token_ids)
     more.embeddings = embed_tokens(model, tokens, tokenizer.pad_token_id or 0).to(memory.embeddings)
-    both = Memory(len(more.centroids), more.centroids.shape[1], len(more.ngram_starts) - 1)
-    for name in ("labels", "embeddings", "token_ids"):
+    both = Memory(len(more.centroids), more.centroids.shape[1])
+    for name in ("labels", "embeddings", "ngram_ids", "ngram_values", "token_ids"):
         setattr(both, name, torch.cat([getattr(memory, name), getattr(more, name)]))
-    both.token_starts = torch.cat([memory.token_starts, more.token_starts[1:] + memory.token_starts[-1]])
-    texts, ids, values = more.ngrams()
-    further = (texts + len(memory.labels), ids, values)
-    both.set_ngrams(*(torch.cat(parts) for parts in zip(memory.ngrams(), further)))
+    for name in ("ngram_starts", "token_starts"):
+        first, second = getattr(memory, name), getattr(more, name)
+        setattr(both, name, torch.cat([first, second[1:] + first[-1]]))
     both = both.to(memory.labels.device)
     both.set_embeddings(both.embeddings)
     return both
