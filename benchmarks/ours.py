@@ -13,9 +13,10 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 
 from occ_autocoder.data.records import RECORD_FEATURES
-from occ_autocoder.model.features_occupation import collate, record_features
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.training.arguments import TrainingArguments
+from occ_autocoder.training.examples import Example
+from occ_autocoder.training.inputs import featurize
 from occ_autocoder.training.train import train
 
 from .measures import measure
@@ -38,7 +39,7 @@ def run_ours(benchmark: Benchmark, settings: Mapping, seed: int, output: Path, c
     seconds = time.perf_counter() - start
     model = OccupationForSequenceClassification.from_pretrained(output).eval()
     codes = [model.config.id2label[label] for label in range(model.config.num_labels)]
-    predict = predictor(model, AutoTokenizer.from_pretrained(output))
+    predict = predictor(model, AutoTokenizer.from_pretrained(output), cache)
     forms = measure(predict, benchmark.splits["test"], benchmark.taxonomy, codes, probabilities=True)
     if not keep:
         shutil.rmtree(output)
@@ -74,16 +75,14 @@ def as_records(frame: pandas.DataFrame, split: str) -> Dataset:
     return Dataset.from_dict(columns | {"id": ids, "source": [""] * len(frame)}).cast(RECORD_FEATURES)
 
 
-def predictor(model: OccupationForSequenceClassification, tokenizer):
-    """titles, duties -> probabilities [n, C] of the model, in batches."""
+def predictor(model: OccupationForSequenceClassification, tokenizer, cache: Path | None = None):
+    """titles, duties -> probabilities [n, C] of the model, in batches; embeddings come from the `cache` folder."""
 
     @torch.no_grad()
     def predict(job_titles: Sequence[str], job_duties: Sequence[str]) -> np.ndarray:
-        rows = [record_features(*pair, tokenizer, model.config) for pair in zip(job_titles, job_duties, strict=True)]
-        found = []
-        for start in range(0, len(rows), BATCH):
-            batch = collate(rows[start : start + BATCH], tokenizer.pad_token_id or 0)
-            found.append(model(**batch).logits.double().softmax(-1).numpy())
-        return np.concatenate(found)
+        pairs = zip(job_titles, job_duties, strict=True)
+        features = featurize([Example(*pair, 0, "") for pair in pairs], model, tokenizer, cache)
+        parts = torch.arange(len(job_titles)).split(BATCH)
+        return np.concatenate([model(**features.batch(part)).logits.double().softmax(-1).numpy() for part in parts])
 
     return predict
