@@ -1,4 +1,4 @@
-"""The trained part: multilayer heads over a record's embeddings and n-grams, and the weights of the evidence."""
+"""The trained part: multilayer heads over a record's embedding and its n-grams, and the weights of the evidence."""
 
 import math
 

@@ -31,9 +31,9 @@ class OccupationOutput(ModelOutput):
 
 
 class OccupationForSequenceClassification(PreTrainedModel):
-    """Logits over codes, from what a record's text and title say to the head and how near they come to known texts.
+    """Logits over codes, from what a record's text says to the heads and how near text and title come to known texts.
 
-    In training mode `logits` are the head's alone: the memory holds the training records' own titles, so that its
+    In training mode `logits` are the heads' alone: the memory holds the training records' own titles, so that its
     evidence would be better there than on any new record. In evaluation mode everything is summed up by `fusion`.
     """
 
@@ -104,7 +104,7 @@ class OccupationForSequenceClassification(PreTrainedModel):
     ) -> OccupationOutput:
         """Logits of a batch of `features_occupation.collate`; `embeddings` [B, 2, d] stand in for the tokens.
 
-        With `labels` [B] comes the cross entropy of `logits`. With `head_only` they are the head's, as in training.
+        With `labels` [B] comes the cross entropy of `logits`. With `head_only` they are the heads', as in training.
         """
         if form is None:  # plain text, without the features of a record: taken for a title
             form = torch.full((len(input_ids),), FORMS.index("title"), device=input_ids.device)
@@ -114,8 +114,9 @@ class OccupationForSequenceClassification(PreTrainedModel):
         text_ngrams = self.weigh(text_ngram_ids, text_ngram_values, embeddings)
         ngrams = [torch.cat(parts, dim=1) for parts in zip(title_ngrams, text_ngrams)]
         head_logits = self.head(embeddings[:, 0], *ngrams)
-        logits, evidence = self.head.log_probabilities(head_logits).sum(1), None
-        if not (self.training or head_only):
+        if self.training or head_only:
+            logits, evidence = F.log_softmax(head_logits, dim=-1).sum(1), None
+        else:
             evidence = self.evidence(embeddings, title_ngrams, text_ngrams, head_logits)
             logits = self.fusion(evidence, form) / self.config.softmax_temperature
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
