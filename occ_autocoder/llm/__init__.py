@@ -1,0 +1,1 @@
+"""Language models: prompts, and what comes back. Nothing here knows of occupations."""
