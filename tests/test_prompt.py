@@ -14,6 +14,7 @@ COUNTS = {
     "describe_occupation": {"task_counts": (4, 8)},
     "write_records": {"records": 30, "titles": 7, "duties_words": (15, 70)},
 }
+SAID = {"describe_occupation": "tasks: 4 to 8", "write_records": "Write 30 records"}
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,7 @@ def test_a_prompt_has_the_six_parts_and_the_code_with_its_neighbours(taxonomy, n
     for part in ("ISCO-08", '2221, "Nursing Professionals"', "22 Health Professionals", "staff nurse", "- 2222 Mid"):
         assert part in text
     assert "{{" not in text and "{%" not in text
-    assert all(
-        str(count) in text for counts in COUNTS[name].values() for count in [counts][:1] if isinstance(count, int)
-    )
+    assert SAID[name] in text
 
 
 @pytest.mark.parametrize("name", COUNTS)
