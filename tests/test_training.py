@@ -17,6 +17,7 @@ from tiny import tiny_arguments, tiny_records, tiny_taxonomy
 
 import occ_autocoder
 from occ_autocoder.data.records import RECORD_FEATURES
+from occ_autocoder.model.head_occupation import Fusion
 from occ_autocoder.training import embeddings, loop
 from occ_autocoder.training.checkpoints import CheckpointError
 from occ_autocoder.training.losses import LOSSES, ClassificationLoss
@@ -217,3 +218,14 @@ def test_a_code_that_is_no_label_is_refused(tmp_path, encoder_folder):
 def test_settings_that_make_no_sense_are_refused(encoder_folder, name, value):
     with pytest.raises(ValueError, match=f"{name} is {value!r}; allowed"):
         tiny_arguments(encoder_folder, **{name: value})
+
+
+def test_a_taxonomy_alone_trains_and_what_needs_validation_says_so(tmp_path, encoder_folder):
+    """Without a record the taxonomy's own texts train, and the evidence keeps the weights that public data gave."""
+    none = Dataset.from_dict({name: [] for name in RECORD_FEATURES}, features=RECORD_FEATURES)
+    arguments = (tmp_path / "model", none, tmp_path / "cache")
+    model = train(tiny_taxonomy(), none, tiny_arguments(encoder_folder), *arguments)
+    assert torch.equal(model.fusion.weight, Fusion.prior())
+    for setting in ({"patience": 3}, {"loss": "cdb"}):
+        with pytest.raises(ValueError, match="no validation records"):
+            train(tiny_taxonomy(), none, tiny_arguments(encoder_folder, **setting), *arguments)

@@ -56,6 +56,7 @@ def compact(row: dict, kept: set[str]) -> dict:
 def record_embeddings(model, rows: Sequence[dict], forms: torch.Tensor, cache: Path, pad_token_id: int) -> torch.Tensor:
     """[n, 2, d] as `model.embed` gives them: text and title, the title's 0 where a record has none."""
     tokens = [row["input_ids"] for row in rows] + [row["title_input_ids"] for row in rows]
-    text, title = cached_embeddings(model, tokens, cache, pad_token_id).split(len(rows))
+    embeddings = cached_embeddings(model, tokens, cache, pad_token_id)
+    text, title = embeddings[: len(rows)], embeddings[len(rows) :]
     title = title * (forms != FORMS.index("duties")).unsqueeze(-1)
     return torch.stack([text, title], dim=1)

@@ -174,6 +174,9 @@ def end_epoch(
     Without it the last weights are the best: a few hundred held-out examples tell epochs apart by chance.
     """
     epoch = len(progress.history)
+    if not len(validation.labels):
+        progress.history.append({"epoch": epoch})
+        return
     metrics, predictions = validate(accelerator.unwrap_model(model), validation, accelerator)
     loss.update(*class_accuracies(predictions, validation.labels, len(loss.class_weights), accelerator.device))
     progress.history.append({"epoch": epoch, **metrics})

@@ -45,9 +45,10 @@ def train(
     Args:
         records: with the columns of `data.records.RECORD_FEATURES`. The taxonomy's own texts train too.
         validation: held-out records, for early stopping and the evidence's weights; a share of `records` where None.
+            Without any the weights stay those that public data gave.
         cache: folder of the embeddings of frozen encoders, by content.
     Raises:
-        ValueError: a record with a code that is no label of the taxonomy.
+        ValueError: a record with a code that is no label of the taxonomy; settings that need validation without any.
         TrainingError, CheckpointError: see `loop.fit`.
     """
     output, codes = Path(output), label_codes(taxonomy)
@@ -100,6 +101,8 @@ def labelled_examples(
         check_codes(part, label2id, name)
     parts = (record_examples(part, label2id) for part in (records, validation))
     own, held = (limit_pairs(part, arguments.pairs, arguments.seed) for part in parts)
+    if not held and (arguments.patience or arguments.loss == "cdb"):
+        raise ValueError("no validation records; allowed without them: patience=0 and another loss than cdb")
     return own, held
 
 
