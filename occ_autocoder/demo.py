@@ -1,4 +1,4 @@
-"""The main job on what ships with the package: a model of ISCO-08 from its example titles, and sample records coded."""
+"""The main job on what ships with the package: a model of ISCO-08 from its texts and records, and samples coded."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from .console import quiet_libraries, terminal
 
 SAMPLES = "sample_records.csv"
-# A small head and few epochs: there is a title or eight a code, and the demonstration is to end in a minute or two.
+# A small head and few epochs: the demonstration is to end in a few minutes.
 SETTINGS = {
     "encoder": "bundled",
     "epochs": 6,
@@ -31,9 +31,11 @@ def run(output: Path, cache: Path | None = None) -> None:
     from occ_autocoder.training.arguments import TrainingArguments
     from occ_autocoder.training.train import CACHE, train
 
-    taxonomy, records = examples_apart()
+    taxonomy, records = own_records()
     console = terminal()
-    console.print(f"Training on {len(records):,} example titles of the {len(taxonomy.leaves)} unit groups of ISCO-08")
+    console.print(
+        f"Training on {len(records):,} titles and records of the {len(taxonomy.leaves)} unit groups of ISCO-08"
+    )
     train(taxonomy, records, TrainingArguments(**SETTINGS), output / "model", cache=cache or CACHE)
     with as_file(files("occ_autocoder.taxonomy.isco08") / SAMPLES) as source:
         code_records(load(output / "model"), source, output / "coded.csv", top_k=2)
@@ -45,10 +47,11 @@ def run(output: Path, cache: Path | None = None) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def examples_apart():
-    """ISCO-08 without its example titles, and these as records: those held out must not be known from elsewhere."""
-    from datasets import Dataset
+def own_records():
+    """ISCO-08 without its example titles, and these as records beside those that ship: what is held out is unknown."""
+    from datasets import Dataset, concatenate_datasets
 
+    from occ_autocoder.data.embedded import load_isco08_records
     from occ_autocoder.data.records import RECORD_FEATURES
     from occ_autocoder.taxonomy import Taxonomy, load_isco08
 
@@ -58,8 +61,9 @@ def examples_apart():
         for leaf in full.leaves
         for number, title in enumerate(leaf.examples)
     ]
+    titles = Dataset.from_list(rows, features=RECORD_FEATURES)
     bare = Taxonomy([replace(item, examples=()) for item in full], full.scheme, full.version)
-    return bare, Dataset.from_list(rows, features=RECORD_FEATURES)
+    return bare, concatenate_datasets([titles, load_isco08_records().select_columns(list(RECORD_FEATURES))])
 
 
 def summary(output: Path, samples: Sequence, coded: Mapping[str, Mapping[str, str]]) -> list[str]:

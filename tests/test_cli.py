@@ -141,7 +141,7 @@ def test_show_knows_isco_08():
     assert ["4", "436"] in [line.split() for line in text.splitlines()]
     assert "22  Health Professionals" in text
     text = succeed("taxonomy", "show", "isco-08", "2221")
-    for part in ("2  Professionals", "22  Health", "2221  Nursing Professionals", "Examples"):
+    for part in ("2  Professionals", "22  Health", "2221  Nursing Professionals", "Tasks", "Examples", "Excluded"):
         assert part in text
 
 
