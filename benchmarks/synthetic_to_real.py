@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas
+from matplotlib.figure import Figure
 from transformers import AutoTokenizer
 
 from occ_autocoder.baselines.fusion import UntrainedFusion
@@ -121,8 +122,28 @@ def tables(results: Mapping[str, Sequence[Mapping]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def draw(results: Mapping[str, Sequence[Mapping]], file: Path) -> None:
+    """PNG: accuracy at the leaf codes against the number of records a group, a line for each test and form."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot(ylabel="Right code (%)", xlabel="Records a group, beside our definitions and titles")
+    steps = {0: "own definitions and example titles"} | {
+        count: f"all of our own, {count} a group" for count in (*CURVE, 12)
+    }
+    for test, forms in next(iter(results.values()))[0].items():
+        for form in forms:
+            means = [
+                100 * sum(seed[test][form]["top_1"] for seed in results[name]) / len(results[name])
+                for name in steps.values()
+            ]
+            axes.plot(list(steps), means, marker="o", label=f"{test}, {form.replace('_', ' ')}")
+    axes.set_xticks(list(steps))
+    axes.grid(axis="y", alpha=0.4)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(file, dpi=150)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run all, and write the results and their tables after each."""
+    """Run all, and write the results and their tables after each source, the curve at last."""
     parser = argparse.ArgumentParser(description="Train on the texts that ship, test on public ones.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the public tables")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -139,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results[name] = [run_ours(taxonomy, records, tests, seed, model, asked.cache) for seed in asked.seeds]
         (asked.output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (asked.output / "results.md").write_text(tables(results), encoding="utf-8")
+    draw(results, asked.output / "curve.png")
     print(tables(results))
 
 

@@ -4,15 +4,18 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from datasets import load_dataset
 
+from benchmarks.overlap import cells, own_texts, shared_runs
 from occ_autocoder.data.diversity import distinct_n, near_duplicates, self_similarity
 from occ_autocoder.data.embedded import load_isco08_records
 from occ_autocoder.data.records import RECORD_FEATURES, read_records
 from occ_autocoder.taxonomy import load_isco08
 
+PUBLIC = Path(__file__).parents[2] / "shared" / "data"
 FOLDER = files("occ_autocoder.data") / "isco08_records"
 REGISTERS = {"survey", "advertisement", "hr"}
 DIFFICULTIES = {"easy", "typical", "borderline"}
@@ -137,6 +140,15 @@ def test_records_of_a_group_are_alike_but_not_the_same(records):
     vectors = encoder.encode([row["job_duties"] for row in some], normalize_embeddings=True)
     low, high = SELF_SIMILARITY
     assert low < self_similarity(vectors, [row["code"] for row in some]) < high
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public tables are not here")
+def test_nothing_but_official_titles_is_shared_with_public_tables():
+    official = [(item.title, item.title) for item in load_isco08()]
+    texts = (cell for file in sorted(PUBLIC.glob("*.csv.gz")) for cell in cells(file))
+    found = shared_runs(own_texts().items(), texts)
+    titles = shared_runs(official, [" ".join(run) for run in found])
+    assert {run: names for run, names in found.items() if run not in titles} == {}
 
 
 def test_every_row_says_where_it_is_from(rows):
