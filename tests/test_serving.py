@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hostile import good_row, write_hostile_csv
 from tiny import tiny_records
 
 import occ_autocoder
@@ -331,3 +332,23 @@ def test_without_a_record_to_judge_the_first_reason_is_given(pipeline, tmp_path)
     source = write_csv(tmp_path / "in.csv", [{"job_title": "cook"}])
     with pytest.raises(ValueError, match=r"1 were rejected; row 2: no code"):
         judge(pipeline, iter_records(source))
+
+
+# Hostile rows
+
+
+def test_ten_thousand_hostile_rows_are_coded_or_rejected_and_change_no_neighbour(pipeline, tmp_path):
+    """In = coded + rejected, each id once; the good rows among them are coded as they are alone."""
+    rows = write_hostile_csv(tmp_path / "in.csv", n=10_000, seed=11)
+    ledger = code_records(pipeline, tmp_path / "in.csv", tmp_path / "out.csv", top_k=1, batch_size=64)
+    assert ledger.rows == ledger.coded + ledger.rejected == rows > 20_000
+    coded, rejected = read_csv(tmp_path / "out.csv"), read_csv(tmp_path / "out.rejected.csv")
+    assert (len(coded), len(rejected)) == (ledger.coded, ledger.rejected)
+    assert ledger.rejected > 500
+    found = {row["id"]: row for row in coded if row["id"].startswith("good-")}
+    good = [good_row(number) for number in range(10_000)]
+    assert list(found) == [row["id"] for row in good]
+    for row in good[::100]:
+        alone = pipeline({"job_title": row["job_title"], "job_duties": row["job_duties"]}, top_k=1)[0]
+        assert found[row["id"]]["code"] == alone["label"]
+        assert float(found[row["id"]]["confidence"]) == pytest.approx(alone["score"], abs=1e-5)
