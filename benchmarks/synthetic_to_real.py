@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 from occ_autocoder.baselines.fusion import UntrainedFusion
 from occ_autocoder.baselines.nearest import NearestNeighbours
 from occ_autocoder.data.embedded import load_isco08_records
+from occ_autocoder.evaluation.markdown import markdown_table
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.taxonomy import Taxonomy, load_isco08, read_taxonomy
 from occ_autocoder.training.examples import label_codes, taxonomy_examples, taxonomy_texts
@@ -30,7 +31,10 @@ from .peers import shared_encoder
 from .records import COLUMNS, Benchmark, read_table
 from .tables import NAMES
 
-CURVE = (1, 3, 6)
+# Records a group -> the source's name: the points of the curve.
+CURVE = {0: "own definitions and example titles"} | {
+    count: f"all of our own, {count} a group" for count in (1, 3, 6, 12)
+}
 MEASURES = ("top_1", "top_5", "macro_recall", "level_1", "level_2", "level_3", "level_4")
 
 
@@ -62,16 +66,14 @@ def sources(data: Path) -> dict[str, tuple[Taxonomy, pandas.DataFrame]]:
     bare = Taxonomy([replace(item, definition="", tasks=(), examples=()) for item in own], own.scheme, own.version)
     return {
         "official definitions": (official, corpus(0)),
-        "own definitions and example titles": (own, corpus(0)),
         "records": (bare, corpus()),
-        **{f"all of our own, {count} a group": (own, corpus(count)) for count in CURVE},
-        "all of our own, 12 a group": (own, corpus()),
+        **{name: (own, corpus(count)) for count, name in CURVE.items()},
         "all of our own and official definitions": (joined(own, official), corpus()),
     }
 
 
 def joined(own: Taxonomy, official: Taxonomy) -> Taxonomy:
-    """The official texts with our example titles and tasks beside them."""
+    """Our example titles, both definitions as one text, and the official tasks."""
     items = [
         replace(item, definition=f"{official[item.code].definition} {item.definition}", tasks=official[item.code].tasks)
         for item in own
@@ -112,31 +114,31 @@ def tables(results: Mapping[str, Sequence[Mapping]]) -> str:
     first = next(iter(results.values()))[0]
     for test, forms in first.items():
         for form, values in forms.items():
-            heading = ["trained on", *(NAMES.get(name, name.replace("_", " ")) for name in MEASURES)]
-            lines = [heading, ["---", *["---:"] * len(MEASURES)]]
-            for source, seeds in results.items():
-                means = [sum(seed[test][form][name] for seed in seeds) / len(seeds) for name in MEASURES]
-                lines.append([source, *(f"{100 * mean:.1f}" for mean in means)])
-            table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            rows = [
+                [source, *(f"{mean_share(seeds, test, form, name):.1f}" for name in MEASURES)]
+                for source, seeds in results.items()
+            ]
+            table = markdown_table(
+                ["trained on", *(NAMES.get(name, name.replace("_", " ")) for name in MEASURES)], rows
+            )
             parts += [f"## {test}, {form.replace('_', ' ')}: {values['rows']} rows", table]
     return "\n\n".join(parts) + "\n"
+
+
+def mean_share(seeds: Sequence[Mapping], test: str, form: str, measure: str) -> float:
+    """The mean of a measure over the seeds, in per cent."""
+    return 100 * sum(seed[test][form][measure] for seed in seeds) / len(seeds)
 
 
 def draw(results: Mapping[str, Sequence[Mapping]], file: Path) -> None:
     """PNG: accuracy at the leaf codes against the number of records a group, a line for each test and form."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot(ylabel="Right code (%)", xlabel="Records a group, beside our definitions and titles")
-    steps = {0: "own definitions and example titles"} | {
-        count: f"all of our own, {count} a group" for count in (*CURVE, 12)
-    }
     for test, forms in next(iter(results.values()))[0].items():
         for form in forms:
-            means = [
-                100 * sum(seed[test][form]["top_1"] for seed in results[name]) / len(results[name])
-                for name in steps.values()
-            ]
-            axes.plot(list(steps), means, marker="o", label=f"{test}, {form.replace('_', ' ')}")
-    axes.set_xticks(list(steps))
+            means = [mean_share(results[name], test, form, "top_1") for name in CURVE.values()]
+            axes.plot(list(CURVE), means, marker="o", label=f"{test}, {form.replace('_', ' ')}")
+    axes.set_xticks(list(CURVE))
     axes.grid(axis="y", alpha=0.4)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(file, dpi=150)

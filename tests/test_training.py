@@ -20,6 +20,7 @@ from occ_autocoder.data.records import RECORD_FEATURES
 from occ_autocoder.model.head_occupation import Fusion
 from occ_autocoder.training import embeddings, loop
 from occ_autocoder.training.checkpoints import CheckpointError
+from occ_autocoder.training.initial import freeze, new_model
 from occ_autocoder.training.losses import LOSSES, ClassificationLoss
 from occ_autocoder.training.train import train
 
@@ -204,6 +205,22 @@ def test_runs_are_tracked(tmp_path, encoder_folder, monkeypatch):
     assert done.returncode == 0, done.stderr[-3000:]
     stored = [path for path in (tmp_path / "tracked").rglob("*") if path.is_file()]
     assert any(b"macro_recall" in path.read_bytes() for path in stored)
+
+
+def test_the_heads_layers_are_decayed_and_its_vectors_and_ngrams_are_not(encoder_folder):
+    arguments = tiny_arguments(encoder_folder, mode="full", weight_decay=0.5, encoder_weight_decay=0.25)
+    model, _ = new_model(tiny_taxonomy(), [leaf.code for leaf in tiny_taxonomy().leaves], arguments)
+    freeze(model, arguments)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    groups = loop.parameter_groups(model, arguments)
+    found = {names[id(weight)]: group for group in groups for weight in group["params"]}
+    assert set(found) == {name for name, weight in model.named_parameters() if weight.requires_grad}
+    for name, group in found.items():
+        own, decay = ("encoder.", 0.25) if name.startswith("encoder.") else ("head.", 0.5)
+        assert name.startswith(own)
+        vector = model.get_parameter(name).ndim == 1 or name == "head.ngrams.weight"
+        assert group["weight_decay"] == (0.0 if vector else decay)
+        assert group["lr"] == (arguments.encoder_learning_rate if own == "encoder." else arguments.learning_rate)
 
 
 def test_a_code_that_is_no_label_is_refused(tmp_path, encoder_folder):
