@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from occ_autocoder.data.diversity import distinct_n, near_duplicates, self_similarity
 from occ_autocoder.data.embedded import FOLDER, TABLE, load_isco08_records
-from occ_autocoder.training.initial import encoder_source
+from occ_autocoder.data.encoder import encoder_source
 
 TEMPLATE = Path(__file__).parents[1] / "dataset_card.md"
 CARD = Path(str(files("occ_autocoder.data") / FOLDER)) / "README.md"

