@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from occ_autocoder.data.encoder import Encode, sentence_encoder
-from occ_autocoder.data.retrieval import DENSE, FUSED, LEXICAL, Retriever, reciprocal_rank
+from occ_autocoder.data.retrieval import DENSE, LEXICAL, Retriever, reciprocal_rank, with_text
 from occ_autocoder.evaluation.metrics import label_ranks
 from occ_autocoder.markdown import markdown_table, percent
 from occ_autocoder.training.train import CACHE
@@ -19,7 +19,8 @@ from .measures import test_forms
 from .records import Benchmark
 from .run import BENCHMARKS
 
-RETRIEVERS = {"dense": DENSE, "lexical": LEXICAL, "fused": FUSED, **{name: {name: 1.0} for name in FUSED}}
+SINGLE = {name: (name,) for name in (*DENSE, *LEXICAL)}
+RETRIEVERS = {"fused": (*DENSE, *LEXICAL), "dense": DENSE, "lexical": LEXICAL, **SINGLE}
 DEPTHS = (1, 5, 10)
 PART = 512
 
@@ -61,8 +62,9 @@ def recalls(
     for start in range(0, len(labels), PART):
         part = slice(start, start + PART)
         cosines = retriever.similarities(job_titles[part], job_duties[part])
-        for name, weights in RETRIEVERS.items():
-            ranks[name].append(label_ranks(reciprocal_rank(cosines, weights), labels[part]))
+        for name, rankings in RETRIEVERS.items():
+            scores = reciprocal_rank(cosines, with_text(job_duties[part]), rankings)
+            ranks[name].append(label_ranks(scores, labels[part]))
     joined = {name: np.concatenate(parts) for name, parts in ranks.items()}
     return {name: [float((rank < depth).mean()) for depth in DEPTHS] for name, rank in joined.items()}
 

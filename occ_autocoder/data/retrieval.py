@@ -16,9 +16,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: E402
 
 QUERIES = 256
 RANK_CONSTANT = 5
-DENSE = {"dense_titles": 1.0, "dense_texts": 1.0}
-LEXICAL = {"lexical_titles": 0.5, "lexical_texts": 0.5}
-FUSED = DENSE | LEXICAL
+WEIGHTS = {  # of a record with duties, of a title alone
+    "dense_titles": (0.75, 1.5),
+    "dense_texts": (1.0, 1.0),
+    "lexical_titles": (0.25, 0.5),
+    "lexical_texts": (0.75, 0.5),
+}
+DENSE, LEXICAL = ("dense_titles", "dense_texts"), ("lexical_titles", "lexical_texts")
 Labelled = Sequence[tuple[str, int]]
 
 
@@ -79,7 +83,7 @@ class Retriever:
 
     Reciprocal rank fusion (Cormack et al. 2009): the weighted sum over the rankings of 1 / (5 + rank), divided by its
     largest value, so that scores lie in 0..1. The constant and the weights were chosen for recall at 5, for which the
-    60 of the paper is too flat, on validation records of SSOC 2020, SSOC 2024 and ISCO-08.
+    60 of the paper is too flat, on validation records of SSOC 2020, SSOC 2024, ISCO-08 and O*NET-SOC.
 
     Args:
         encode: texts -> unit vectors [n, d], as `encoder.sentence_encoder` gives it.
@@ -95,10 +99,10 @@ class Retriever:
         self.similarities = Similarities(titles, texts, len(self.codes), encode)
 
     def scores(
-        self, job_titles: Sequence[str], job_duties: Sequence[str], weights: Mapping[str, float] = FUSED
+        self, job_titles: Sequence[str], job_duties: Sequence[str], rankings: Collection[str] = (*DENSE, *LEXICAL)
     ) -> np.ndarray:
-        """[n, codes], the fused scores of the rankings by the cosines in `weights`."""
-        return reciprocal_rank(self.similarities(job_titles, job_duties), weights)
+        """[n, codes], the fused scores of the named rankings."""
+        return reciprocal_rank(self.similarities(job_titles, job_duties), with_text(job_duties), rankings)
 
     def retrieve(self, job_titles: Sequence[str], job_duties: Sequence[str], top_k: int = 5) -> list[list[Candidate]]:
         """The `top_k` best codes of each record, the best first; equals in the taxonomy's order."""
@@ -153,8 +157,19 @@ def labelled(known: Labelled, vectorize) -> LabelledVectors | None:
     return LabelledVectors(vectorize([text for text, _ in known]), np.array([label for _, label in known]))
 
 
-def reciprocal_rank(cosines: Mapping[str, np.ndarray], weights: Mapping[str, float] = FUSED) -> np.ndarray:
-    """Cosines [n, C] by name -> their weighted reciprocal ranks, added and divided by the largest sum."""
+def with_text(texts: Sequence[str]) -> np.ndarray:
+    """[n], whether anything is left of each text once it is normalised."""
+    return np.array([bool(normalize(text)) for text in texts])
+
+
+def reciprocal_rank(
+    cosines: Mapping[str, np.ndarray], described: np.ndarray, rankings: Collection[str] = (*DENSE, *LEXICAL)
+) -> np.ndarray:
+    """Cosines [n, C] by name -> their weighted reciprocal ranks, added and divided by the largest sum.
+
+    `described` [n] tells the records that have duties.
+    """
+    weights = {name: np.where(described, *WEIGHTS[name])[:, np.newaxis] for name in rankings}
     total = sum(weight / (RANK_CONSTANT + ranks(cosines[name])) for name, weight in weights.items())
     return total * (RANK_CONSTANT + 1) / sum(weights.values())
 
