@@ -50,3 +50,16 @@ class Generate(Protocol):
     """Requests -> their answers, one each, in any order: `generator.generate` with a backend and a folder bound."""
 
     def __call__(self, requests: Sequence[Request]) -> Sequence[Answer]: ...
+
+
+class Backend(Protocol):
+    """What answers requests: an `Endpoint`, whose `complete` is a coroutine, or a model in this process.
+
+    `name` is the model, `batch_size` the requests of one call. A backend with a `concurrency` has as many calls at a
+    time, else one. A call without a reply raises `faults.Fault`.
+    """
+
+    name: str
+    batch_size: int
+
+    def complete(self, requests: Sequence[Request], max_tokens: int) -> Sequence[Completion]: ...
