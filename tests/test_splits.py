@@ -1,17 +1,21 @@
-"""No text is in two splits, every code stays in train, and the same rows give the same splits."""
+"""No text and no near-duplicate is in two splits, every code stays in train, and the same rows give the same splits."""
 
 import hashlib
 import itertools
 import random
+import time
 
+import networkx as nx
 import pytest
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occ_autocoder.data.splits import hash_split, split_records
+from occ_autocoder.data.diversity import near_duplicates
+from occ_autocoder.data.splits import hash_split, near_duplicate_groups, split_and_report, split_records
 
 CODES = [f"{number:04}" for number in range(40)]
+WORDS = [f"word{number}" for number in range(300)]
 
 
 def dataset_of(*rows: tuple[str, str, str]) -> Dataset:
@@ -138,3 +142,99 @@ def test_whatever_the_rows_no_text_crosses_and_no_code_leaves_train(rows, seed):
     texts = [texts_of(split) for split in splits.values()]
     assert sum(map(len, texts)) == len(set.union(*texts))
     assert set(splits["train"]["code"]) == {code for _, _, code in rows}
+
+
+def reworded(rng: random.Random, text: str, words: int) -> str:
+    """The text with so many of its words replaced."""
+    changed = text.split()
+    for place in rng.sample(range(len(changed)), words):
+        changed[place] = rng.choice(WORDS)
+    return " ".join(changed)
+
+
+@pytest.fixture(scope="module")
+def near() -> Dataset:
+    """Twenty codes with thirty advertisements each, every third of which is another's, a little reworded."""
+    rng, rows = random.Random(0), []
+    for code in CODES[:20]:
+        for number in range(30):
+            duties = rng.choice(rows)[1] if number % 3 == 2 else " ".join(rng.choices(WORDS, k=40))
+            rows.append((f"title {code} {number}", reworded(rng, duties, rng.randint(1, 4)), code))
+    return dataset_of(*rows)
+
+
+def sides(splits, ids):
+    """The split of each id."""
+    side = {id_: name for name, split in splits.items() for id_ in split["id"]}
+    return [side[id_] for id_ in ids]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_near_duplicate_pair_is_on_one_side(near, seed):
+    splits, report = split_and_report(near, seed=seed, validation=0.2, test=0.2)
+    texts = [f"{title} {duties}" for title, duties in zip(near["job_title"], near["job_duties"], strict=True)]
+    pairs, side = near_duplicates(texts), sides(splits, near["id"])
+    assert len(pairs) > 100 and report.near_duplicates > 50
+    assert [pair for pair in pairs if side[pair[0]] != side[pair[1]]] == []
+    assert all(len(split) > 60 for split in splits.values())
+    assert set(splits["train"]["code"]) == set(CODES[:20])
+
+
+def test_codes_give_their_share_also_where_texts_are_in_groups(near):
+    sizes = [len(split_records(near, seed=seed)["test"]) for seed in range(8)]
+    assert sum(sizes) / len(sizes) == pytest.approx(60, abs=15)
+
+
+def test_near_duplicates_hold_together_whatever_the_order(near):
+    turned = near.select(range(len(near))[::-1])
+    assert sides(split_records(near, seed=1), near["id"]) == sides(split_records(turned, seed=1), near["id"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_groups_are_those_that_the_pairs_join(rng):
+    texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 30))) for _ in range(6)]
+    texts += [reworded(rng, text, rng.randint(0, len(text.split()) // 4)) for text in rng.choices(texts, k=14)]
+    linked = nx.Graph(near_duplicates(texts))
+    linked.add_nodes_from(range(len(texts)))
+    groups = near_duplicate_groups(texts)
+    found = {frozenset(place for place, its in enumerate(groups) if its == group) for group in groups}
+    assert found == set(map(frozenset, nx.connected_components(linked)))
+
+
+def test_a_thousand_rewordings_of_one_text_are_compared_in_no_time():
+    rng, text = random.Random(0), " ".join(WORDS[:60])
+    texts = [reworded(rng, text, 2) for _ in range(3000)]
+    start = time.process_time()
+    groups = near_duplicate_groups(texts)
+    assert max(map(groups.count, set(groups))) > 2900
+    assert time.process_time() - start < 15
+
+
+def test_the_report_says_what_had_to_stay_together():
+    one, two = "washes the plates and the pans every night", "drives a bus through the old town each day"
+    rows = [
+        ("cook", one, "5120"),
+        ("head cook", f"{one} again", "5120"),
+        ("COOK", "peels", "5120"),
+        ("soldier", "guards", "0110"),
+        ("bus driver", two, "8331"),
+        ("bus driver", two, "8331"),
+        ("tram driver", "drives a tram", "8331"),
+        ("baker", "bakes", "7512"),
+        ("pastry maker", "bakes pies", "7512"),
+    ]
+    splits, report = split_and_report(dataset_of(*rows), validation=0, test=0.5)
+    assert report.counts == {
+        code: {name: split["code"][:].count(code) for name, split in splits.items()}
+        for code in ("0110", "5120", "7512", "8331")
+    }
+    assert (report.groups, report.largest_group, report.near_duplicates) == (2, 3, 1)
+    assert report.singletons == ["0110"]
+    assert {"0110", "5120"} <= set(report.train_only)
+
+
+def test_no_records_give_empty_splits():
+    splits, report = split_and_report(dataset_of(("a", "b", "1")).select([]))
+    assert [len(split) for split in splits.values()] == [0, 0, 0]
+    assert (report.counts, report.largest_group) == ({}, 0)
