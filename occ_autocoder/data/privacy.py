@@ -1,4 +1,3 @@
-# ruff: noqa
 """Personal data in texts, masked: e-mail and IP addresses, phone numbers, ids of persons, cards and accounts, URLs.
 
 What has a form or a check digit is found. Names of persons and postal addresses have neither, and are not looked for.
