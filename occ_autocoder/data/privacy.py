@@ -79,7 +79,7 @@ def blanked(shadow: str, spans: Sequence[Span]) -> str:
 
 
 def folded(text: str) -> tuple[str, Sequence[int]]:
-    """The text in plain characters, without invisible ones, and each one's place in `text`; one place more at the end."""
+    """The text in plain characters, without invisible ones, and the place of each in `text`; one more at the end."""
     if text.isascii():
         return text, range(len(text) + 1)
     parts = [folded_character(character) for character in text]
