@@ -8,7 +8,6 @@ python -m benchmarks.ablation_data --data FOLDER --seeds 0 1 2
 import argparse
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +16,14 @@ from pathlib import Path
 
 import pandas
 from datasets import Dataset, concatenate_datasets
-from occ_autocoder.data.balance import balance_records
 from transformers import AutoTokenizer
 
+from occ_autocoder.data.balance import balance_records
 from occ_autocoder.data.embedded import load_isco08_records
-from occ_autocoder.data.encoder import sentence_encoder
+from occ_autocoder.data.encoder import CACHE, sentence_encoder
+from occ_autocoder.files import write_text
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
-from occ_autocoder.training.train import CACHE, train
+from occ_autocoder.training.train import train
 
 from . import esco_isco
 from .ablation_sample import RARE, WRITTEN, Reword, Sample, long_tailed, parts_of
@@ -98,7 +98,7 @@ def runs(sample: Sample, parts: Mapping[str, Dataset], settings: dict, seed: int
             continue
         forms = run(sample, records, changed, seed, output / f"model-{digest[:16]}", cache)
         about = {"data": data, "handling": handling, "seed": seed, "digest": digest, "rows": len(records)}
-        write(file, json.dumps(about | {"support": Counter(sample.train["code"]), "forms": forms}) + "\n")
+        write_text(file, json.dumps(about | {"support": Counter(sample.train["code"]), "forms": forms}) + "\n")
         print(f"{file.name}: written", flush=True)
 
 
@@ -114,16 +114,6 @@ def digest_of(sample: Sample, records: Dataset, settings: Mapping) -> str:
     texts = [part.to_pandas().to_csv() for part in (records, sample.validation)]
     about = [sample.taxonomy.fingerprint, *texts, sample.test.to_csv(), json.dumps(settings, sort_keys=True)]
     return hashlib.sha256("\n".join(about).encode()).hexdigest()
-
-
-def write(file: Path, text: str) -> None:
-    """Write the file, whole or not at all."""
-    beside = file.with_name(f"{file.name}.unfinished")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(beside, file)
 
 
 def notes() -> list[str]:
@@ -157,7 +147,7 @@ def main(arguments: Sequence[str] | None = None, reword: Reword = reword, build=
         runs(sample, parts, settings, seed, asked.output, asked.cache)
         files = [file for done in asked.seeds[: place + 1] for _, file in arms(asked.output, done)]
         results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        write(asked.output / "results.md", ablation_report(results, asides, notes()))
+        write_text(asked.output / "results.md", ablation_report(results, asides, notes()))
     print((asked.output / "results.md").read_text(encoding="utf-8"))
 
 

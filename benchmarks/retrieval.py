@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from occ_autocoder.data.encoder import Encode, sentence_encoder
+from occ_autocoder.data.encoder import CACHE, Encode, sentence_encoder
 from occ_autocoder.data.retrieval import DENSE, LEXICAL, Retriever, reciprocal_rank, with_text
 from occ_autocoder.evaluation.metrics import label_ranks
 from occ_autocoder.markdown import markdown_table, percent
-from occ_autocoder.training.train import CACHE
 
 from .measures import test_forms
 from .records import Benchmark

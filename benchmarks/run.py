@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from occ_autocoder.training.train import CACHE
+from occ_autocoder.data.encoder import CACHE
 
 from . import esco_isco, onet, ssoc
 from .ours import parse_settings, run_ours, training_arguments

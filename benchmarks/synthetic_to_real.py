@@ -19,11 +19,12 @@ from transformers import AutoTokenizer
 from occ_autocoder.baselines.fusion import UntrainedFusion
 from occ_autocoder.baselines.nearest import NearestNeighbours
 from occ_autocoder.data.embedded import load_isco08_records
+from occ_autocoder.data.encoder import CACHE
 from occ_autocoder.markdown import markdown_table
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.taxonomy import Taxonomy, load_isco08, read_taxonomy
 from occ_autocoder.training.examples import label_codes, taxonomy_examples, taxonomy_texts
-from occ_autocoder.training.train import CACHE, train
+from occ_autocoder.training.train import train
 
 from .measures import measure
 from .ours import as_records, predictor, training_arguments

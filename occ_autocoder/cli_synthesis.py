@@ -1,6 +1,5 @@
 """The command that writes synthetic records of the codes that have too few, and reports on them."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .cli_training import labelled
-from .cli_tuning import CACHE, FORMATS, write_dataset
-from .console import CacheOption, ColumnsOption, open_taxonomy, pairs, quiet_libraries, table, terminal
+from .cli_tuning import FORMATS, write_dataset
+from .console import (
+    AdapterOption,
+    CacheOption,
+    ColumnsOption,
+    FormatOption,
+    LlmOption,
+    LocalOption,
+    ProtectedOption,
+    SeedOption,
+    TaxonomyOption,
+    open_taxonomy,
+    pairs,
+    quiet_libraries,
+    table,
+    terminal,
+)
+from .files import write_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -22,11 +37,11 @@ REPORT = "report.md"
 
 
 def synthesize(
-    taxonomy: Annotated[str, typer.Option(help="isco-08, or a file that `taxonomy import` wrote.")],
+    taxonomy: TaxonomyOption,
     output: Annotated[Path, typer.Option(help="Folder for the records, those set aside, and report.md.")],
-    llm: Annotated[str | None, typer.Option(help="A model at an OpenAI-compatible endpoint.")] = None,
-    local: Annotated[str | None, typer.Option(help="A model in this process: a folder or an id on the Hub.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="An adapter on --local, as finetune-llm writes it.")] = None,
+    llm: LlmOption = None,
+    local: LocalOption = None,
+    adapter: AdapterOption = None,
     target: Annotated[
         int, typer.Option(min=0, help="Records that a code shall have, those of --records counted.")
     ] = 30,
@@ -36,19 +51,19 @@ def synthesize(
     ] = None,
     below: Annotated[int | None, typer.Option(min=1, help="Only codes with fewer in --records than this.")] = None,
     records: Annotated[str | None, typer.Option(help="Real records: a file, a folder, or a Hub dataset's id.")] = None,
-    protected: Annotated[str | None, typer.Option(help="Test records: nothing near them is kept.")] = None,
+    protected: ProtectedOption = None,
     seeds: Annotated[
         int, typer.Option(min=0, max=5, help="Real records of the code shown in a prompt, personal data masked.")
     ] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="How often what is missing is asked for.")] = 3,
-    seed: Annotated[int, typer.Option(help="Of every random act.")] = 0,
+    seed: SeedOption = 0,
     encoder: Annotated[
         str | None, typer.Option(help="bundled, a folder or a Hub id: compare meanings with --protected too.")
     ] = None,
     round_trip: Annotated[
         bool, typer.Option("--round-trip", help="Keep only records whose code --encoder finds among the first five.")
     ] = False,
-    format: Annotated[str, typer.Option(help="parquet or jsonl.")] = "parquet",
+    format: FormatOption = "parquet",
     columns: ColumnsOption = None,
     cache: CacheOption = None,
 ) -> None:
@@ -58,6 +73,7 @@ def synthesize(
     """
     quiet_libraries()
     from .console_llm import open_generate
+    from .data.encoder import CACHE
 
     if format not in FORMATS:
         raise ValueError(f"--format {format}; allowed: {', '.join(FORMATS)}")
@@ -149,13 +165,3 @@ def report(
         markdown_table(["code", "title", "wanted", "written", *reasons], rows),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write the text under another name, and give it its own once it is on the disk."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)

@@ -8,15 +8,27 @@ from typing import Annotated, get_args, get_type_hints
 
 import typer
 
-from .console import CacheOption, ColumnsOption, open_taxonomy, pairs, quiet_libraries, table, terminal
+from .console import (
+    CacheOption,
+    ChangeOption,
+    ColumnsOption,
+    LabelledOption,
+    SettingsOption,
+    TaxonomyOption,
+    open_taxonomy,
+    pairs,
+    quiet_libraries,
+    table,
+    terminal,
+)
 
 NONE = ("", "none", "null")
 ALLOWED = {int: "a whole number", float: "a number", dict: 'a JSON object, as {"tau": 1}', str: "a text"}
 
 
 def train(
-    taxonomy: Annotated[str, typer.Option(help="isco-08, or a file that `taxonomy import` wrote.")],
-    records: Annotated[str, typer.Option(help="Records with their codes: a file, a folder, or a Hub dataset's id.")],
+    taxonomy: TaxonomyOption,
+    records: LabelledOption,
     output: Annotated[Path, typer.Option(help="Folder for the model.")],
     validation: Annotated[
         str | None, typer.Option(help="Held-out records with their codes; else a share of --records.")
@@ -24,26 +36,20 @@ def train(
     encoder: Annotated[str | None, typer.Option(help="bundled, a folder, or an id on the Hub.")] = None,
     mode: Annotated[str | None, typer.Option(help="frozen (the head alone), full (the encoder too) or lora.")] = None,
     loss: Annotated[str | None, typer.Option(help="cross_entropy, cdb or another of the losses.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="JSON file of settings, as training.json of a run.")] = None,
-    change: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any other setting; an unknown name is answered with all of them. Repeatable.",
-        ),
-    ] = None,
+    settings: SettingsOption = None,
+    change: ChangeOption = None,
     columns: ColumnsOption = None,
     cache: CacheOption = None,
 ) -> None:
     """Train a model on labelled records and a classification, and save it with all that it needs."""
     quiet_libraries()
-    from occ_autocoder.training.train import CACHE
+    from occ_autocoder.data.encoder import CACHE
+    from occ_autocoder.training.arguments import TrainingArguments
     from occ_autocoder.training.train import train as train_model
 
     named = {"encoder": encoder, "mode": mode, "loss": loss}
     given = {name: value for name, value in named.items() if value is not None}
-    arguments = new_arguments(settings, given, pairs(change, "--set"))
+    arguments = new_arguments(TrainingArguments, settings, given, pairs(change, "--set"))
     found = open_taxonomy(taxonomy)
     known = pairs(columns, "--columns")
     own = labelled(records, found, known, output / "rejected.csv")
@@ -80,17 +86,15 @@ def labelled(source: str, taxonomy, columns: Mapping[str, str | None], rejected_
     return records
 
 
-def new_arguments(settings: Path | None, given: Mapping[str, str], changes: Mapping[str, str | None]):
-    """`TrainingArguments` of a settings file, the named options over it, and --set over both."""
-    from occ_autocoder.training.arguments import TrainingArguments
-
+def new_arguments(kind: type, settings: Path | None, given: Mapping[str, str], changes: Mapping[str, str | None]):
+    """A `kind` of arguments, of a settings file, the named options over it, and --set over both."""
     values = {**(read_settings(settings) if settings else {}), **given}
-    check_names([*values, *changes], TrainingArguments)
-    types = get_type_hints(TrainingArguments)
+    check_names([*values, *changes], kind)
+    types = get_type_hints(kind)
     values |= {name: typed(name, text, types[name]) for name, text in changes.items()}
     for name, value in values.items():
         check_type(name, value, types[name])
-    return TrainingArguments(**values)
+    return kind(**values)
 
 
 def read_settings(path: Path) -> dict:

@@ -1,31 +1,46 @@
 """The commands around a tuned language model: fine-tuning one, and rewording records with one."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_training import check_names, check_type, labelled, read_settings, typed
-from .console import CacheOption, ColumnsOption, open_taxonomy, pairs, quiet_libraries, table, terminal
+from .cli_training import labelled, new_arguments
+from .console import (
+    AdapterOption,
+    CacheOption,
+    ChangeOption,
+    ColumnsOption,
+    FormatOption,
+    LabelledOption,
+    LlmOption,
+    LocalOption,
+    ProtectedOption,
+    SeedOption,
+    SettingsOption,
+    TaxonomyOption,
+    open_taxonomy,
+    pairs,
+    quiet_libraries,
+    table,
+    terminal,
+)
+from .files import completed
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from .data.encoder import Encode
-    from .llm.arguments import AdapterArguments
     from .llm.request import Generate
     from .taxonomy import Taxonomy
 
-CACHE = Path("~/.cache/occ_autocoder/embeddings").expanduser()
 TASKS = ("paraphrase", "selection")
 FORMATS = {"parquet": "to_parquet", "jsonl": "to_json"}
 ENCODER = "bundled"
 
-TaxonomyOption = Annotated[str, typer.Option(help="isco-08, or a file that `taxonomy import` wrote.")]
 EncoderOption = Annotated[str, typer.Option(help="What compares meanings: bundled, a folder, or an id on the Hub.")]
 
 
@@ -45,15 +60,8 @@ def finetune_llm(
         str | None, typer.Option(help="Held-out records, or pairs where --pairs is given: their loss is told.")
     ] = None,
     encoder: EncoderOption = ENCODER,
-    settings: Annotated[Path | None, typer.Option(help="JSON file of settings, as training.json of a run.")] = None,
-    change: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any other setting; an unknown name is answered with all of them. Repeatable.",
-        ),
-    ] = None,
+    settings: SettingsOption = None,
+    change: ChangeOption = None,
     push: Annotated[str | None, typer.Option(metavar="REPO", help="Push the adapter to this Hub repository.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Make the repository of --push public.")] = False,
     columns: ColumnsOption = None,
@@ -64,11 +72,12 @@ def finetune_llm(
     A run that was killed goes on from its last checkpoint when it is started again as it was.
     """
     quiet_libraries()
-    from .data.encoder import sentence_encoder
+    from .data.encoder import CACHE, sentence_encoder
     from .llm.adapter import finetune, push_adapter
+    from .llm.arguments import AdapterArguments
 
     check_sources(task, records, rewordings)
-    arguments = adapter_arguments(settings, model, pairs(change, "--set"))
+    arguments = new_arguments(AdapterArguments, settings, {"model": model} if model else {}, pairs(change, "--set"))
     found, known = open_taxonomy(taxonomy), pairs(columns, "--columns")
     kind = "pairs" if rewordings else task
     open_encoder = partial(sentence_encoder, encoder, cache or CACHE)
@@ -86,16 +95,16 @@ def finetune_llm(
 
 def paraphrase(
     taxonomy: TaxonomyOption,
-    records: Annotated[str, typer.Option(help="Records with their codes: a file, a folder, or a Hub dataset's id.")],
+    records: LabelledOption,
     output: Annotated[Path, typer.Option(help="Folder for the new records, those set aside, and the journal.")],
-    llm: Annotated[str | None, typer.Option(help="A model at an OpenAI-compatible endpoint.")] = None,
-    local: Annotated[str | None, typer.Option(help="A model in this process: a folder or an id on the Hub.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="An adapter on --local, as finetune-llm writes it.")] = None,
+    llm: LlmOption = None,
+    local: LocalOption = None,
+    adapter: AdapterOption = None,
     rewordings: Annotated[int, typer.Option(min=1, help="New records of a record, at most.")] = 2,
-    protected: Annotated[str | None, typer.Option(help="Test records: nothing near them is kept.")] = None,
+    protected: ProtectedOption = None,
     encoder: EncoderOption = ENCODER,
-    seed: Annotated[int, typer.Option(help="Of every random act.")] = 0,
-    format: Annotated[str, typer.Option(help="parquet or jsonl.")] = "parquet",
+    seed: SeedOption = 0,
+    format: FormatOption = "parquet",
     columns: ColumnsOption = None,
     cache: CacheOption = None,
 ) -> None:
@@ -105,7 +114,7 @@ def paraphrase(
     """
     quiet_libraries()
     from .console_llm import open_generate
-    from .data.encoder import sentence_encoder
+    from .data.encoder import CACHE, sentence_encoder
 
     if format not in FORMATS:
         raise ValueError(f"--format {format}; allowed: {', '.join(FORMATS)}")
@@ -142,28 +151,9 @@ def reword(
 
 
 def write_dataset(records: "Dataset", path: Path, format: str) -> None:
-    """Write the records under another name, and give them theirs once they are on the disk."""
-    beside = path.with_name(f".{path.name}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    getattr(records, FORMATS[format])(str(beside))
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-
-
-def adapter_arguments(
-    settings: Path | None, model: str | None, changes: Mapping[str, str | None]
-) -> "AdapterArguments":
-    """`AdapterArguments` of a settings file, --model over it, and --set over both."""
-    from .llm.arguments import AdapterArguments
-
-    values = {**(read_settings(settings) if settings else {}), **({"model": model} if model else {})}
-    check_names([*values, *changes], AdapterArguments)
-    types = get_type_hints(AdapterArguments)
-    values |= {name: typed(name, text, types[name]) for name, text in changes.items()}
-    for name, value in values.items():
-        check_type(name, value, types[name])
-    return AdapterArguments(**values)
+    """Write the records to the file, whole or not at all."""
+    with completed(path) as [unfinished]:
+        getattr(records, FORMATS[format])(str(unfinished))
 
 
 def check_sources(task: str, records: str | None, rewordings: Path | None) -> None:

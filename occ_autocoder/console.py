@@ -22,6 +22,23 @@ ColumnsOption = Annotated[
         help="Which of the file's columns is id, job_title, job_duties, code or source; FIELD= for none. Repeatable.",
     ),
 ]
+TaxonomyOption = Annotated[str, typer.Option(help="isco-08, or a file that `taxonomy import` wrote.")]
+LabelledOption = Annotated[str, typer.Option(help="Records with their codes: a file, a folder, or a Hub dataset's id.")]
+ProtectedOption = Annotated[str | None, typer.Option(help="Test records: nothing near them is kept.")]
+SettingsOption = Annotated[Path | None, typer.Option(help="JSON file of settings, as training.json of a run.")]
+ChangeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any other setting; an unknown name is answered with all of them. Repeatable.",
+    ),
+]
+LlmOption = Annotated[str | None, typer.Option(help="A model at an OpenAI-compatible endpoint.")]
+LocalOption = Annotated[str | None, typer.Option(help="A model in this process: a folder or an id on the Hub.")]
+AdapterOption = Annotated[str | None, typer.Option(help="An adapter on --local, as finetune-llm writes it.")]
+SeedOption = Annotated[int, typer.Option(help="Of every random act.")]
+FormatOption = Annotated[str, typer.Option(help="parquet or jsonl.")]
 ModelOption = Annotated[str, typer.Option(help="The model: a folder, or an id on the Hub.")]
 LevelOption = Annotated[
     int | None, typer.Option(help="Level of the classification, 1 the coarsest; else the model's codes.")

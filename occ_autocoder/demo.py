@@ -27,10 +27,11 @@ def run(output: Path, cache: Path | None = None) -> None:
     """Train in `output`/model, code the sample records into `output`/coded.csv, and print them beside their codes."""
     quiet_libraries()
     from occ_autocoder import load
+    from occ_autocoder.data.encoder import CACHE
     from occ_autocoder.data.records import iter_records
     from occ_autocoder.serving import code_records
     from occ_autocoder.training.arguments import TrainingArguments
-    from occ_autocoder.training.train import CACHE, train
+    from occ_autocoder.training.train import train
 
     taxonomy, records = own_records()
     console = terminal()

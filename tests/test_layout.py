@@ -23,6 +23,7 @@ MAY_IMPORT = {
 }
 LEAVES = (
     "extras",
+    "files",
     "markdown",
 )  # top-level modules that import nothing of ours: every folder may use them, but for what travels
 TRAVELS = "model"

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from occ_autocoder.data.encoder import Encode
-from occ_autocoder.data.retrieval import record_texts
+from occ_autocoder.data.records import record_texts
 from occ_autocoder.training.examples import Example
 
 from .texts import example_texts

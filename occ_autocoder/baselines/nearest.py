@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from occ_autocoder.data.encoder import Encode
-from occ_autocoder.data.retrieval import LabelledVectors, record_texts
+from occ_autocoder.data.records import record_texts
+from occ_autocoder.data.retrieval import LabelledVectors
 from occ_autocoder.training.examples import Example
 
 from .texts import example_texts

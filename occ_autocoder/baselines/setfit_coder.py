@@ -14,7 +14,7 @@ from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
 from occ_autocoder.data.encoder import encoder_source
-from occ_autocoder.data.retrieval import record_texts
+from occ_autocoder.data.records import record_texts
 from occ_autocoder.training.examples import Example
 
 from .texts import example_texts

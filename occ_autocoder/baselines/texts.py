@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from occ_autocoder.data.retrieval import record_texts
+from occ_autocoder.data.records import record_texts
 from occ_autocoder.training.examples import Example
 
 

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_union
 from sklearn.svm import LinearSVC
 
-from occ_autocoder.data.retrieval import record_texts
+from occ_autocoder.data.records import record_texts
 from occ_autocoder.training.examples import Example
 
 from .texts import example_texts

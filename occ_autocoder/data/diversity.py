@@ -1,13 +1,14 @@
 """How varied texts are: different n-grams, near-duplicates, and likeness within a group."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 
 WORD = re.compile(r"\w+")
 SHINGLE = 3
+PERMUTATIONS = 128
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
@@ -28,14 +29,19 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.5, seed: int = 0)
     By MinHash with locality-sensitive hashing (Broder 1997), 128 permutations; a text of fewer than three words is
     the set of its words.
     """
-    hashes = [MinHash.bulk([shingles(text)], num_perm=128, seed=seed + 1)[0] for text in texts]
-    index = MinHashLSH(threshold=threshold, num_perm=128)
+    hashes = minhashes(texts, seed)
+    index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
     pairs = []
     for place, found in enumerate(hashes):
         near = (other for other in index.query(found) if hashes[other].jaccard(found) >= threshold)
         pairs += [(other, place) for other in sorted(near)]
         index.insert(place, found)
     return pairs
+
+
+def minhashes(texts: Iterable[str], seed: int = 0) -> list[MinHash]:
+    """The MinHash of each text's three-word runs."""
+    return MinHash.bulk(map(shingles, texts), num_perm=PERMUTATIONS, seed=seed + 1)
 
 
 def shingles(text: str) -> list[bytes]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BUNDLED = "bundled"
+CACHE = Path("~/.cache/occ_autocoder/embeddings").expanduser()
 Encode = Callable[[Sequence[str]], np.ndarray]
 PART = 2048
 

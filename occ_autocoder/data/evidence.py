@@ -14,7 +14,8 @@ from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Taxonomy
 
 from .encoder import Encode
-from .retrieval import Retriever, known_texts, record_texts, with_text
+from .records import record_texts
+from .retrieval import Retriever, known_texts, with_text
 
 require("data")
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402

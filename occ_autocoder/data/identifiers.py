@@ -9,14 +9,17 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
-import phonenumbers
-from stdnum import iban, luhn
-from stdnum.cn import ric
-from stdnum.de import idnr
-from stdnum.es import dni, nie
-from stdnum.fr import nir
-from stdnum.it import codicefiscale
-from stdnum.my import nric as mykad
+from occ_autocoder.extras import require
+
+require("data")
+import phonenumbers  # noqa: E402
+from stdnum import iban, luhn  # noqa: E402
+from stdnum.cn import ric  # noqa: E402
+from stdnum.de import idnr  # noqa: E402
+from stdnum.es import dni, nie  # noqa: E402
+from stdnum.fr import nir  # noqa: E402
+from stdnum.it import codicefiscale  # noqa: E402
+from stdnum.my import nric as mykad  # noqa: E402
 
 Span = tuple[int, int]
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from datasets import Dataset, Value
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHashLSH
 
 from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Taxonomy
 
-from .diversity import near_duplicates, shingles
+from .diversity import PERMUTATIONS, minhashes, near_duplicates
 from .privacy import mask_personal
+from .records import record_texts
 
 if TYPE_CHECKING:
     from .encoder import Encode
@@ -194,18 +195,13 @@ def known_copies(records: Dataset, known: Dataset, seed: int = 0) -> list[Fault 
 
 def near_texts(texts: Sequence[str], others: Sequence[str], seed: int = 0) -> list[list[int]]:
     """For each text the places of the others with half of its three-word runs or more, as `near_duplicates` has it."""
-    index, hashes = MinHashLSH(threshold=JACCARD, num_perm=128), [hashed(text, seed) for text in others]
+    index, hashes = MinHashLSH(threshold=JACCARD, num_perm=PERMUTATIONS), minhashes(others, seed)
     for place, value in enumerate(hashes):
         index.insert(place, value)
     found = []
-    for value in (hashed(text, seed) for text in texts):
+    for value in minhashes(texts, seed):
         found.append(sorted(place for place in index.query(value) if hashes[place].jaccard(value) >= JACCARD))
     return found
-
-
-def hashed(text: str, seed: int) -> MinHash:
-    """The MinHash of a text's three-word runs."""
-    return MinHash.bulk([shingles(text)], num_perm=128, seed=seed + 1)[0]
 
 
 def round_trip(records: Dataset, retriever: "Retriever | None") -> list[Fault | None]:
@@ -229,4 +225,4 @@ def key(text: str) -> str:
 
 def whole_texts(records: Dataset) -> list[str]:
     """Title and duties of each record as one text."""
-    return [" ".join(filter(None, (normalize(record[name]) for name in TEXTS))) for record in records]
+    return record_texts(records["job_title"], records["job_duties"])

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 
-from occ_autocoder.llm.prompt import prompt_version, render_prompt
+from occ_autocoder.llm.prompt import nonce, prompt_version, render_prompt
 from occ_autocoder.llm.request import Request
 from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Taxonomy
@@ -28,7 +27,7 @@ def paraphrase_request(id: str, field: str, text: str, code: str, taxonomy: Taxo
         code=code,
         title=occupation.title,
         definition=occupation.definition,
-        fence=f"=== text {sha256(text.encode()).hexdigest()[:16]} ===",
+        fence=f"=== text {nonce([text])} ===",
         text=text,
         count=count,
     )

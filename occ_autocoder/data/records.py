@@ -7,7 +7,7 @@ import atexit
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -34,6 +34,7 @@ __all__ = [
     "Rejected",
     "iter_records",
     "read_records",
+    "record_texts",
 ]
 
 RECORD_FEATURES = Features({field: Value("string") for field in FIELDS})
@@ -110,6 +111,12 @@ def read_records(
     except BaseException:
         shutil.rmtree(folder)
         raise
+
+
+def record_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[str]:
+    """One text a record, normalised; an empty field is left out. ValueError: the two are not of one length."""
+    pairs = zip(job_titles, job_duties, strict=True)
+    return [" ".join(filter(None, map(normalize, pair))) for pair in pairs]
 
 
 def _records(rows: Rows) -> Iterator[Record | Rejected]:

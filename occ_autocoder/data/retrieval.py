@@ -10,6 +10,7 @@ from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Occupation, Taxonomy
 
 from .encoder import Encode
+from .records import record_texts
 
 require("data")
 from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: E402
@@ -131,12 +132,6 @@ class LabelledVectors:
             part = part.toarray() if hasattr(part, "toarray") else part
             scores[start : start + QUERIES, self.labels] = np.maximum.reduceat(part, self.starts, axis=1)
         return scores
-
-
-def record_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[str]:
-    """One text a record, normalised; an empty field is left out. ValueError: the two are not of one length."""
-    pairs = zip(job_titles, job_duties, strict=True)
-    return [" ".join(filter(None, map(normalize, pair))) for pair in pairs]
 
 
 def known_titles(occupation: Occupation) -> list[str]:

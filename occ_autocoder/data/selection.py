@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 
-from occ_autocoder.llm.prompt import render_prompt
+from occ_autocoder.llm.prompt import nonce, render_prompt
 from occ_autocoder.llm.request import Request
 from occ_autocoder.taxonomy import Taxonomy
 
@@ -40,7 +39,7 @@ def selection_request(record: Mapping[str, str], candidates: Sequence[Candidate]
         PROMPT,
         scheme=taxonomy.scheme.upper(),
         candidates=[described(taxonomy, candidate.code) for candidate in candidates],
-        fence=f"=== record {sha256(repr(texts).encode()).hexdigest()[:16]} ===",
+        fence=f"=== record {nonce(texts.values())} ===",
         none=NONE,
         **texts,
     )

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset, DatasetDict
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHashLSH
 
 from occ_autocoder.model.text_occupation import normalize
 
-from .diversity import shingles
+from .diversity import PERMUTATIONS, minhashes
 
 SPLITS = ("train", "validation", "test")
 TENTHS = {0: "test", 1: "validation"}
-PERMUTATIONS = 128
 OTHER_FIELD = {"job_title": "job_duties", "job_duties": "job_title"}
 
 
@@ -102,7 +101,7 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float = 0.5, seed: in
     The pairs are those of `diversity.near_duplicates`, which lists them all; here a text is compared with no other of
     its group, so that a thousand reworded copies cost a thousand comparisons, not half a million.
     """
-    hashes = MinHash.bulk(map(shingles, texts), num_perm=PERMUTATIONS, seed=seed + 1)
+    hashes = minhashes(texts, seed)
     values = np.array([found.hashvalues for found in hashes]).reshape(-1, PERMUTATIONS)
     parents = list(range(len(texts)))
     for bucket in _buckets(values, threshold):

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from datasets import Dataset
 
-from occ_autocoder.llm.prompt import render_prompt
+from occ_autocoder.llm.prompt import nonce, render_prompt
 from occ_autocoder.llm.request import Request
 from occ_autocoder.model.text_occupation import normalize
 
@@ -86,11 +86,6 @@ def turn(lines: Sequence[str], number: int, count: int) -> list[str]:
     """The lines for the `number`-th request: the next `count` of them, from the first again after the last."""
     count = min(count, len(lines))
     return [lines[(number * count + place) % len(lines)] for place in range(count)]
-
-
-def nonce(lines: Sequence[str]) -> str:
-    """Sixteen hexadecimal digits that follow from the lines, so that none of them can hold it."""
-    return sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def seed_lines(records: Dataset, protected: Dataset | None, codes: Collection[str], seed: int) -> dict[str, list[str]]:

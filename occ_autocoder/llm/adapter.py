@@ -14,6 +14,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from occ_autocoder.extras import require
+from occ_autocoder.files import write_text
 
 from .arguments import AdapterArguments, trainer_arguments
 from .turn import Turn, prompt_ids, read_turn, reply_ids
@@ -234,10 +235,5 @@ def known_as(arguments: AdapterArguments) -> str:
 
 
 def write_json(path: Path, value: Mapping) -> None:
-    """Write a JSON file under another name and give it its own once it is on the disk."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(value, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1) + "\n")

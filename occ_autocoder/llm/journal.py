@@ -1,5 +1,4 @@
-# ruff: noqa
-"""The journal of a run's folder: every call before it is sent and after it has ended, on the disk before work goes on."""
+"""The journal of a run's folder: every call before it is sent and after it ended, on the disk before work goes on."""
 
 import asyncio
 import json
@@ -10,6 +9,8 @@ from pathlib import Path
 from threading import Lock
 
 from filelock import FileLock, Timeout
+
+from occ_autocoder.files import write_text
 
 from .faults import RunLocked
 from .request import Request
@@ -107,7 +108,7 @@ def read_entry(line: bytes, path: Path, number: int) -> dict:
 
 
 def fingerprint(request: Request, model: str) -> str:
-    """32 hexadecimal digits of what is asked (id, prompt, schema) and whom: a request that was changed is asked anew."""
+    """32 hexadecimal digits of what is asked (id, prompt, schema) and whom: what was changed is asked anew."""
     asked = json.dumps([request.id, request.prompt, request.schema, model])
     return sha256(asked.encode()).hexdigest()[:32]
 
@@ -117,12 +118,7 @@ def write_dead_letters(folder: Path, letters: Sequence[Mapping], ids: Iterable[s
     path, asked = folder / DEAD_LETTERS, set(ids)
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     others = [letter for letter in map(json.loads, before) if letter["id"] not in asked]
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{json.dumps(letter)}\n" for letter in [*others, *letters])
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_text(path, "".join(f"{json.dumps(letter)}\n" for letter in [*others, *letters]))
     sync_folder(folder)
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa
 """When to call: not above a rate, later after a fault, and not at all once nothing comes back."""
 
 import asyncio
@@ -86,7 +85,7 @@ class Circuit:
 
 
 def backoff(calls: int, asked_wait: float, seed: str) -> float:
-    """Seconds before a request is sent again after its `calls`-th fault: doubled each time, with jitter drawn by `seed`.
+    """Seconds before a request is sent again after its `calls`-th fault: doubled each time, jitter drawn by `seed`.
 
     A half to the whole of 0.5, 1, 2, ... 20 s, or up to a tenth more than what the server asked for, if that is longer.
     """

@@ -1,5 +1,6 @@
 """Prompts are Jinja templates in `prompts/`; a name in a template that has no value is an error."""
 
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -23,6 +24,11 @@ def prompt_version(name: str) -> str:
     """`name@` and the first eight hexadecimal digits of the template's SHA-256: what provenance names a prompt by."""
     text = (files(PACKAGE) / FOLDER / f"{name}.jinja").read_bytes()
     return f"{name}@{sha256(text).hexdigest()[:8]}"
+
+
+def nonce(texts: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits that follow from the texts, so that none of them can hold it: what fences them off."""
+    return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 @cache

@@ -11,9 +11,10 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from occ_autocoder.data.records import Record, Rejected, iter_records
+from occ_autocoder.files import completed
 
 from .ledger import Ledger, new_ledger
-from .output import REJECTED, Write, check_places, completed, delimited, output_kind, places_beside
+from .output import REJECTED, Write, check_places, delimited, output_kind, places_beside
 
 WINDOW = 1000
 LONGEST_REASON = 200

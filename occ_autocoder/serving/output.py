@@ -129,17 +129,3 @@ def check_places(source: str | os.PathLike, places: Sequence[Path]) -> None:
             raise ValueError(f"{place}: a folder; allowed: a file's name")
         if place.resolve() == Path(source).resolve():
             raise ValueError(f"{place}: would be written over the source; allowed: another name for the output")
-
-
-@contextmanager
-def completed(*paths: Path) -> Iterator[list[Path]]:
-    """Siblings to write to: they take the names of `paths` when the block ends well, else they are removed."""
-    siblings = [path.with_name(f"{path.name}.unfinished") for path in paths]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield siblings
-        for sibling, path in zip(siblings, paths, strict=True):
-            os.replace(sibling, path)
-    finally:
-        for sibling in siblings:
-            sibling.unlink(missing_ok=True)

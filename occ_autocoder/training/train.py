@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 
+from occ_autocoder.data.encoder import CACHE
 from occ_autocoder.data.splits import split_records
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.model.remember_occupation import embed_memory, remember
@@ -27,7 +28,6 @@ from .losses import build_loss
 
 SETTINGS = "training.json"
 CHECKPOINTS = "checkpoints"
-CACHE = Path("~/.cache/occ_autocoder/embeddings").expanduser()
 
 
 def train(
