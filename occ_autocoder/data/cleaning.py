@@ -15,7 +15,7 @@ from occ_autocoder.taxonomy import Taxonomy
 
 from .decisions import RIGHT, SURE, Finding, decide
 from .encoder import Encode
-from .evidence import Noise, beside, distribution, estimate_noise, out_of_sample, posterior
+from .evidence import START, Noise, beside, distribution, estimate_noise, out_of_sample, posterior
 from .records import record_texts
 from .retrieval import Candidate, Retriever
 from .selection import Selection, read_selection, selection_request
@@ -84,6 +84,9 @@ def clean_records(
         RunStopped: of `generate`.
     """
     check_arguments(dataset, top_k, folds, sure)
+    if not len(dataset):
+        features = Features({**dataset.features, **CLEANED_FEATURES})
+        return Dataset.from_dict({name: [] for name in features}, features=features), Noise(*START)
     titles, duties = list(dataset["job_title"]), list(dataset["job_duties"])
     retriever = Retriever(taxonomy, encode)
     labels = labels_of(dataset["code"], retriever.codes)

@@ -30,7 +30,7 @@ WEIGHTS = {  # of a record with duties, of a title alone; chosen for F1 of plant
     "lexical_titles": (4.0, 4.0),
     "lexical_texts": (7.0, 5.0),
 }
-ROUNDS = 60
+ROUNDS, START = 60, (0.8, 0.1, 0.1)
 PART = 1024
 
 
@@ -137,9 +137,8 @@ def estimate_noise(likely: np.ndarray, labels: np.ndarray, chances: np.ndarray) 
         labels: [n], places in the codes, none of them -1.
         chances: [codes, codes], of `beside`.
     """
-    shares = np.array([0.8, 0.1, 0.1])
     if not len(labels):
-        return Noise(*map(float, shares))
+        return Noise(*START)
     own = likely[np.arange(len(labels)), labels]
     near = np.concatenate(
         [
@@ -148,6 +147,7 @@ def estimate_noise(likely: np.ndarray, labels: np.ndarray, chances: np.ndarray) 
         ]
     )
     parts = np.stack([own, np.full(len(labels), 1 / likely.shape[1]), near], axis=1).astype(float)
+    shares = np.array(START)
     for _ in range(ROUNDS):
         weights = parts * shares
         shares = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0)
