@@ -1,9 +1,8 @@
-# ruff: noqa
 """Requests -> answers: asked, checked, asked again, and kept in a folder, so that a run can stop anywhere and go on."""
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,14 +11,15 @@ from tqdm.auto import tqdm
 
 from .budget import Budget, Spend
 from .faults import BudgetSpent, EndpointDown, Fault
-from .history import read_histories, works
+from .history import History, read_histories, works
 from .journal import Journal, fingerprint, write_dead_letters
+from .outcome import end_of_fault, judge
 from .pace import Circuit, backoff
 from .prompt import render_prompt
-from .request import Answer, Backend, Completion, Request
+from .request import Answer, Backend, Request
+from .running import Complete, opened, run_to_end, watched
 
 ATTEMPTS, MAX_TOKENS, PATIENCE = 8, 2048, 25.0
-Complete = Callable[[Sequence[Request], int], Awaitable[Sequence[Completion]]]
 
 
 def generate(
@@ -157,10 +157,10 @@ class Run:
             values, wait = [None] * len(batch), fault.retry_after
         else:
             judged = [judge(completion, request) for completion, request in zip(completions, batch, strict=True)]
-            ends = [call | end for call, (end, _) in zip(calls, judged)]
+            ends = [call | end for call, (end, _) in zip(calls, judged, strict=True)]
             values = [value for _, value in judged]
         await self.note(ends)
-        for request, end, value in zip(batch, ends, values):
+        for request, end, value in zip(batch, ends, values, strict=True):
             self.settle(request, end, value, wait)
         lost = ends[0]["completion"] is None
         return backoff(self.history(batch[0]).calls, wait, f"{self.seed}-{batch[0].id}") if lost else 0.0
@@ -188,7 +188,7 @@ class Run:
             if not end["fault"]:
                 self.answer(Answer(request.id, value, generator=history.reply.model or self.backend.name))
                 return
-            history.add({**end, "max_tokens": self.max_tokens})
+            history.fault = history.complaint = end["fault"]
         self.sort_in(request, last=True)
 
     def sort_in(self, request: Request, last: bool = False) -> None:
@@ -223,7 +223,7 @@ class Run:
             for id, reply in replies.items()
         ]
 
-    def history(self, request: Request):
+    def history(self, request: Request) -> History:
         """What became of the request so far."""
         return self.histories[self.fingerprints[request.id]]
 
@@ -242,8 +242,6 @@ class Run:
     def asked(self, request: Request) -> Request:
         """The request, with what was wrong with the last reply."""
         fault = self.history(request).complaint
-        return (
-            replace(request, prompt=render_prompt("ask_again", prompt=request.prompt, fault=fault))
-            if fault
-            else request
-        )
+        if not fault:
+            return request
+        return replace(request, prompt=render_prompt("ask_again", prompt=request.prompt, fault=fault))
