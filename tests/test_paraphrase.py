@@ -98,7 +98,6 @@ def test_a_record_is_reworded_with_its_code_and_provenance():
     ]
 
 
-@pytest.mark.skip(reason="the generator is being built")
 def test_a_language_model_that_was_tuned_on_pairs_rewords_records(tmp_path):
     """All of it, with nothing scripted: pairs, a Gemma trained on them, its constrained replies, the filters."""
     taxonomy = tiny_taxonomy()
