@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from .cli_cleaning import clean
 from .cli_coding import evaluate, predict
+from .cli_synthesis import synthesize
 from .cli_taxonomy import taxonomy
 from .cli_training import demo, train
+from .cli_tuning import finetune_llm, paraphrase
 
 OWN = "occ_autocoder."
 FAILED, INTERRUPTED = 2, 130
@@ -46,7 +49,7 @@ def one_line(error: Exception) -> str:
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(taxonomy, name="taxonomy")
-for command in (demo, train, predict, evaluate):
+for command in (demo, clean, synthesize, finetune_llm, paraphrase, train, predict, evaluate):
     app.command()(command)
 
 

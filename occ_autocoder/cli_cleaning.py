@@ -12,6 +12,7 @@ from .console import (
     ColumnsOption,
     FormatOption,
     LlmOption,
+    LlmSetOption,
     LocalOption,
     SeedOption,
     TaxonomyOption,
@@ -39,6 +40,7 @@ def clean(
     llm: LlmOption = None,
     local: LocalOption = None,
     adapter: AdapterOption = None,
+    llm_set: LlmSetOption = None,
     sure: Annotated[
         float, typer.Option(min=0.5, max=1, help="How probable another code must be to replace the given one.")
     ] = 0.8,
@@ -65,7 +67,8 @@ def clean(
         raise ValueError(f"--format {format}; allowed: {', '.join(FORMATS)}")
     found = open_taxonomy(taxonomy)
     records = readable(source, pairs(columns, "--columns"), output / "rejected.csv")
-    generate = open_generate(output, llm=llm, local=local, adapter=adapter, seed=seed) if llm or local else None
+    model = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set")}
+    generate = open_generate(output, **model, seed=seed) if any(model.values()) else None
     encode = sentence_encoder(encoder, cache or CACHE)
     options = {"generate": generate, "top_k": top_k, "folds": folds, "sure": sure, "seed": seed}
     cleaned, noise = clean_records(records, found, encode, **options)

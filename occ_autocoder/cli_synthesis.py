@@ -15,6 +15,7 @@ from .console import (
     ColumnsOption,
     FormatOption,
     LlmOption,
+    LlmSetOption,
     LocalOption,
     ProtectedOption,
     SeedOption,
@@ -42,6 +43,7 @@ def synthesize(
     llm: LlmOption = None,
     local: LocalOption = None,
     adapter: AdapterOption = None,
+    llm_set: LlmSetOption = None,
     target: Annotated[
         int, typer.Option(min=0, help="Records that a code shall have, those of --records counted.")
     ] = 30,
@@ -82,7 +84,8 @@ def synthesize(
     held = labelled(protected, found, known, output / "rejected_protected.csv") if protected else None
     settings = {"target": targets(code, target), "below": below, "seeds": seeds, "rounds": rounds, "seed": seed}
     settings |= {"records": real, "protected": held, **judges(found, encoder, round_trip, cache or CACHE)}
-    generate = open_generate(output, llm=llm, local=local, adapter=adapter, seed=seed)
+    model = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set")}
+    generate = open_generate(output, **model, seed=seed)
     write_records(found, generate, output, format, **settings)
 
 

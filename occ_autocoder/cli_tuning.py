@@ -17,6 +17,7 @@ from .console import (
     FormatOption,
     LabelledOption,
     LlmOption,
+    LlmSetOption,
     LocalOption,
     ProtectedOption,
     SeedOption,
@@ -100,6 +101,7 @@ def paraphrase(
     llm: LlmOption = None,
     local: LocalOption = None,
     adapter: AdapterOption = None,
+    llm_set: LlmSetOption = None,
     rewordings: Annotated[int, typer.Option(min=1, help="New records of a record, at most.")] = 2,
     protected: ProtectedOption = None,
     encoder: EncoderOption = ENCODER,
@@ -121,7 +123,8 @@ def paraphrase(
     found, known = open_taxonomy(taxonomy), pairs(columns, "--columns")
     own = labelled(records, found, known, output / "rejected.csv")
     held = labelled(protected, found, known, output / "rejected_protected.csv") if protected else None
-    generate = open_generate(output, llm=llm, local=local, adapter=adapter, seed=seed)
+    model = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set")}
+    generate = open_generate(output, **model, seed=seed)
     encode = sentence_encoder(encoder, cache or CACHE)
     reword(own, found, generate, encode, output, format, rewordings=rewordings, protected=held, seed=seed)
 

@@ -34,9 +34,19 @@ ChangeOption = Annotated[
         help="Any other setting; an unknown name is answered with all of them. Repeatable.",
     ),
 ]
-LlmOption = Annotated[str | None, typer.Option(help="A model at an OpenAI-compatible endpoint.")]
+LlmOption = Annotated[
+    str | None,
+    typer.Option(help="A model at an OpenAI-compatible endpoint: OPENAI_BASE_URL, with the key in OPENAI_API_KEY."),
+]
 LocalOption = Annotated[str | None, typer.Option(help="A model in this process: a folder or an id on the Hub.")]
 AdapterOption = Annotated[str | None, typer.Option(help="An adapter on --local, as finetune-llm writes it.")]
+LlmSetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Of the language model: concurrency, money, ...; an unknown name is answered with all of them. Repeatable.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Of every random act.")]
 FormatOption = Annotated[str, typer.Option(help="parquet or jsonl.")]
 ModelOption = Annotated[str, typer.Option(help="The model: a folder, or an id on the Hub.")]
