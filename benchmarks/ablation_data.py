@@ -40,9 +40,13 @@ DATA = {
 }
 
 
+LEAST, MAX_COPIES = 60, 10
+
+
 def oversampled(records: Dataset, seed: int) -> Dataset:
-    """The records, those of rare codes several times."""
-    return balance_records(records, strategy="over", seed=seed)
+    """The records, those of rare codes several times: up to what the frequent ones have."""
+    balanced, _ = balance_records(records, strategy="over", min_records=LEAST, max_copies=MAX_COPIES, seed=seed)
+    return balanced.select_columns(records.column_names)
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def notes() -> list[str]:
         f"Synthetic: of the ISCO-08 records that ship with the package, {WRITTEN} for each code with fewer than {RARE} "
         "real ones. A large language model (Claude) wrote them, from titles, definitions and neighbouring groups.",
         f"Paraphrased: {REWORDED}, of the real records of the same codes.",
+        f"Oversampling: up to {LEAST} records a code, each copied {MAX_COPIES} times at most.",
     ]
 
 

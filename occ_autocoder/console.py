@@ -31,7 +31,7 @@ ChangeOption = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Any other setting; an unknown name is answered with all of them. Repeatable.",
+        help="Any other setting; an unknown name is answered with all. Repeatable.",
     ),
 ]
 LlmOption = Annotated[
@@ -44,7 +44,7 @@ LlmSetOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="Of the language model: concurrency, money, ...; an unknown name is answered with all of them. Repeatable.",
+        help="Of the language model: concurrency, money, ...; an unknown name is answered with all. Repeatable.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Of every random act.")]
