@@ -17,8 +17,9 @@ from transformers import AutoTokenizer
 from occ_autocoder.data.cleaning import clean_records
 from occ_autocoder.data.decisions import KEEP, RELABEL
 from occ_autocoder.data.encoder import CACHE, Encode, sentence_encoder
-from occ_autocoder.data.evidence import beside, out_of_sample
+from occ_autocoder.data.evidence import beside
 from occ_autocoder.data.retrieval import Retriever
+from occ_autocoder.data.witnesses import out_of_sample
 from occ_autocoder.files import write_text
 from occ_autocoder.markdown import markdown_table, percent
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
@@ -116,12 +117,14 @@ class Bench:
         """Ours; cleanlab and the self-confidence, both with the same classifier; the nearest definition."""
         yield OURS, self.cleaned(given)[1]
         codes, everything = self.codes, np.ones(len(given), dtype=bool)
-        classifier = out_of_sample(self.benchmark.taxonomy, codes, *self.texts, given, self.encode, seed=self.seed)
-        best, own = classifier.argmax(axis=1), classifier[np.arange(len(given)), given]
-        yield "cleanlab", Found(find_label_issues(given, classifier, n_jobs=1), best, everything)
-        yield "self-confidence below 0.5", Found(own < 0.5, best, everything)
-        lowest = find_label_issues(given, classifier, filter_by="low_self_confidence", n_jobs=1)
-        yield "lowest self-confidence (cleanlab)", Found(lowest, best, everything)
+        opinions = out_of_sample(self.benchmark.taxonomy, codes, *self.texts, given, self.encode, seed=self.seed)
+        for name, values in opinions.items():
+            classifier, name = np.exp(values), name.replace("_", " ")
+            best, own = classifier.argmax(axis=1), classifier[np.arange(len(given)), given]
+            yield f"cleanlab, {name}", Found(find_label_issues(given, classifier, n_jobs=1), best, everything)
+            yield f"self-confidence below 0.5, {name}", Found(own < 0.5, best, everything)
+            lowest = find_label_issues(given, classifier, filter_by="low_self_confidence", n_jobs=1)
+            yield f"lowest self-confidence, {name}", Found(lowest, best, everything)
         for name, rankings in (("nearest definition", ["dense_texts"]), ("retrieval, fused", None)):
             nearest = self.nearest(rankings)
             yield name, Found(nearest != given, nearest, everything)

@@ -1,7 +1,7 @@
 """Rare codes copied, frequent codes thinned out, so that a coder does not learn the frequent ones alone."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
@@ -38,10 +38,12 @@ def balance_records(
         max_copies: how often one record may be copied.
     Raises:
         ValueError: numbers that the strategy does not take or lacks; a DatasetDict, a split that is not train, or
-            records that were balanced before; a code that is empty; an id that a copy would take.
+            records that were balanced before; a code that is empty; an id that is missing, that two records share,
+            or that a copy would take.
     """
     check_numbers(strategy, min_records, max_records, max_copies)
     check_train(dataset)
+    check_ids(dataset["id"])
     codes, ids = np.array(dataset["code"], dtype=object), list(dataset["id"])
     support = Counter(codes)
     if support[""] or support[None]:
@@ -52,6 +54,16 @@ def balance_records(
     left_out = sorted({*range(len(ids))} - {*kept})
     balanced = concatenate_datasets([with_origin(dataset, kept), copies_of(dataset, copied)])
     return balanced, dataset.select(left_out)
+
+
+def class_counts(before: Dataset, after: Dataset) -> list[dict]:
+    """How many records each code of either has: rows of `code`, `before` and `after`, the most frequent before first.
+
+    A code that one of the two lacks has 0 there.
+    """
+    old, new = Counter(before["code"]), Counter(after["code"])
+    codes = sorted({*old, *new}, key=lambda code: (-old[code], -new[code], code))
+    return [{"code": code, "before": old[code], "after": new[code]} for code in codes]
 
 
 def check_numbers(strategy: str, min_records: int | None, max_records: int | None, max_copies: int) -> None:
@@ -76,6 +88,13 @@ def check_train(dataset: Dataset) -> None:
         raise ValueError(f"no column {min(missing)}; allowed: records with id and code")
     if COPY_OF in dataset.column_names:
         raise ValueError(f"column {COPY_OF}: the records were balanced before; allowed: records without it")
+
+
+def check_ids(ids: Iterable[str | None]) -> None:
+    """ValueError for an id that is missing or that two records share: which of them a copy is of could not be told."""
+    for id_, number in Counter(ids).items():
+        if not id_ or number > 1:
+            raise ValueError(f"id {id_!r} in {number} records; allowed: an id in every record, each in one alone")
 
 
 def too_many(support: Mapping[str, int], max_records: int) -> dict[str, int]:

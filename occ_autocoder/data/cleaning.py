@@ -15,10 +15,11 @@ from occ_autocoder.taxonomy import Taxonomy
 
 from .decisions import RIGHT, SURE, Finding, decide
 from .encoder import Encode
-from .evidence import START, Noise, beside, distribution, estimate_noise, out_of_sample, posterior
+from .evidence import START, Noise, beside, distribution, estimate_noise, posterior
 from .records import record_texts
 from .retrieval import Candidate, Retriever
 from .selection import Selection, read_selection, selection_request
+from .witnesses import out_of_sample
 
 require("data")
 
@@ -71,7 +72,7 @@ def clean_records(
     it and the given code, or it and the other evidence, agree on is the code; where nothing agrees a person is to look.
     A record that it does not answer is decided as without it. An uncodable record is not sent.
 
-    Takes about 12 bytes of memory for each record and code.
+    Takes about 16 bytes of memory for each record and code.
 
     Args:
         dataset: with the columns of a record. Codes that are not leaves of the taxonomy count as not given.
@@ -90,8 +91,8 @@ def clean_records(
     titles, duties = list(dataset["job_title"]), list(dataset["job_duties"])
     retriever = Retriever(taxonomy, encode)
     labels = labels_of(dataset["code"], retriever.codes)
-    classifier = out_of_sample(taxonomy, retriever.codes, titles, duties, labels, encode, folds, seed)
-    likely = distribution(retriever, titles, duties, classifier)
+    opinions = out_of_sample(taxonomy, retriever.codes, titles, duties, labels, encode, folds, seed)
+    likely = distribution(retriever, titles, duties, opinions)
     chances = beside(taxonomy, retriever.codes)
     noise = estimate_noise(likely[labels >= 0], labels[labels >= 0], chances)
     probable = posterior(likely, labels, chances, noise)
@@ -102,7 +103,7 @@ def clean_records(
     columns = {
         **decided(findings, answers, sure),
         **shortlists(retriever.codes, candidates, likely, answers),
-        **opinions(retriever.codes, labels, classifier),
+        **second_opinion(retriever.codes, labels, np.exp(opinions["discriminant"])),
     }
     added = Dataset.from_dict({name: columns[name] for name in CLEANED_FEATURES}, features=CLEANED_FEATURES)
     return concatenate_datasets([dataset, added], axis=1), noise
@@ -166,7 +167,7 @@ def ask(
     return [found.get(row) for row in range(len(dataset))]
 
 
-def opinions(codes: Sequence[str], labels: np.ndarray, classifier: np.ndarray) -> dict[str, list]:
+def second_opinion(codes: Sequence[str], labels: np.ndarray, classifier: np.ndarray) -> dict[str, list]:
     """What the classifier holds for right, and what cleanlab makes of it."""
     rows = np.flatnonzero(labels >= 0)
     quality, issue = np.full(len(labels), None), np.zeros(len(labels), dtype=bool)
