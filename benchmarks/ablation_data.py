@@ -38,8 +38,7 @@ DATA = {
     "real + synthetic": ("real", "synthetic"),
     "real + synthetic + paraphrased": ("real", "synthetic", "paraphrased"),
 }
-
-
+# Records a code after oversampling: as the frequent ones of `TAIL` have. The codes of one record get 11.
 LEAST, MAX_COPIES = 60, 10
 
 

@@ -9,14 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from datasets import Dataset
-from huggingface_hub import DatasetCard, DatasetCardData
+from huggingface_hub import DatasetCardData
 from sentence_transformers import SentenceTransformer
 
+from occ_autocoder.data.card import render_card
 from occ_autocoder.data.diversity import distinct_n, near_duplicates, self_similarity
 from occ_autocoder.data.embedded import FOLDER, TABLE, load_isco08_records
 from occ_autocoder.data.encoder import encoder_source
 
-TEMPLATE = Path(__file__).parents[1] / "dataset_card.md"
 CARD = Path(str(files("occ_autocoder.data") / FOLDER)) / "README.md"
 
 SUMMARY = """Job titles and duties for every unit group of ISCO-08, as people, employers and personnel offices
@@ -106,9 +106,8 @@ def main() -> None:
         pretty_name="ISCO-08 synthetic records",
         configs=[{"config_name": "default", "data_files": TABLE}],
     )
-    card = DatasetCard.from_template(
+    card = render_card(
         data,
-        template_path=str(TEMPLATE),
         title="ISCO-08 synthetic records",
         summary=SUMMARY,
         columns=list(COLUMNS.items()),

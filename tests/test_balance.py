@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("imblearn")
 
-from occ_autocoder.data.balance import balance_records
+from occ_autocoder.data.balance import balance_records, class_counts
 from occ_autocoder.data.records import RECORD_FEATURES
+from occ_autocoder.training.examples import record_examples
 
 BOTH = {"strategy": "both", "min_records": 3, "max_records": 6}
 
 
 def records(**support: int) -> Dataset:
-    """So many records of each code; r is no part of it."""
+    """So many records of each code; the c before it is no part of it."""
     rows = [
         {"id": f"{code}-{number}", "job_title": f"title {number}", "job_duties": "", "code": code[1:], "source": ""}
         for code, count in support.items()
@@ -104,6 +105,8 @@ def test_only_training_records_that_were_not_balanced_are_taken():
         (balance_records(good, **BOTH)[0], "balanced before"),
         (good.remove_columns("code"), "no column code"),
         (good.map(lambda row: {"code": ""}), "3 records without a code"),
+        (good.map(lambda row: {"id": "a"}), "id 'a' in 3 records"),
+        (good.map(lambda row: {"id": None if row["id"] == "c2-0" else row["id"]}), "id None in 1 records"),
     ):
         with pytest.raises(ValueError, match=message):
             balance_records(bad, **BOTH)
@@ -113,3 +116,33 @@ def test_an_id_that_a_copy_would_take_is_refused():
     taken = records(c1=1, c2=4).map(lambda row: {"id": "c1-0-copy-1" if row["id"] == "c2-3" else row["id"]})
     with pytest.raises(ValueError, match="'c1-0-copy-1' is that of a record"):
         balance_records(taken, **BOTH)
+
+
+@given(
+    before=st.dictionaries(st.sampled_from(["c1", "c2", "c3"]), st.integers(1, 9), min_size=1),
+    after=st.dictionaries(st.sampled_from(["c2", "c3", "c4"]), st.integers(1, 9), min_size=1),
+)
+@settings(max_examples=20, deadline=None)
+def test_class_counts_have_every_code_of_either_the_most_frequent_first(before, after):
+    rows = class_counts(records(**before), records(**after))
+    for name, given_counts in (("before", before), ("after", after)):
+        assert {f"c{row['code']}": row[name] for row in rows if row[name]} == given_counts
+    assert [row["before"] for row in rows] == sorted((row["before"] for row in rows), reverse=True)
+    assert len({row["code"] for row in rows}) == len(rows) == len({*before, *after})
+
+
+def test_class_counts_of_balanced_records():
+    given_records = records(c1=8, c2=2)
+    assert class_counts(given_records, balance_records(given_records, **BOTH)[0]) == [
+        {"code": "1", "before": 8, "after": 6},
+        {"code": "2", "before": 2, "after": 3},
+    ]
+
+
+def test_a_copy_trains_as_often_as_it_is_there_and_a_text_that_is_only_repeated_once():
+    given_records = records(c1=1, c2=1)
+    balanced, _ = balance_records(given_records, strategy="over", min_records=3)
+    labels = {"1": 0, "2": 1}
+    assert Counter(item.label for item in record_examples(balanced, labels)) == {0: 3, 1: 3}
+    repeated = Dataset.from_list([{**given_records[0], "id": f"other-{n}"} for n in range(3)], features=RECORD_FEATURES)
+    assert len(record_examples(repeated, labels)) == 1

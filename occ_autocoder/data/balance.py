@@ -8,6 +8,8 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from occ_autocoder.extras import require
 
+from .copies import copy_id
+
 require("data")
 from imblearn.under_sampling import RandomUnderSampler  # noqa: E402
 
@@ -145,7 +147,7 @@ def copies_of(dataset: Dataset, rows: Sequence[int]) -> Dataset:
     taken, ids = {*originals}, []
     for row in rows:
         number[row] += 1
-        ids.append(f"{originals[row]}-copy-{number[row]}")
+        ids.append(copy_id(originals[row], number[row]))
         if ids[-1] in taken:
             raise ValueError(f"id {ids[-1]!r} is that of a record; allowed: ids that no copy would take")
     copied = dataset.select(rows).add_column(COPY_OF, [originals[row] for row in rows])

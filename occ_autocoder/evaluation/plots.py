@@ -1,13 +1,21 @@
-"""The four pictures of a report, in colours that colour-blind readers can tell apart (Okabe and Ito 2008)."""
+"""The pictures of a report, and of class counts, in colours that colour-blind readers can tell apart.
+
+The colours are those of Okabe and Ito (2008).
+"""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from textwrap import fill
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
+from occ_autocoder.markdown import count, markdown_table
+
+from .classes import band_name
 from .interval import wilson_interval
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
@@ -144,3 +152,57 @@ def mark_target(ax: Axes, row: Mapping, marker: str) -> None:
     # Hollow, so that two targets with the same threshold both show.
     style = {"color": ORANGE, "markerfacecolor": "none", "markeredgewidth": 2, "markersize": 10, "linestyle": "none"}
     ax.plot([x], [y], marker=marker, label=label, zorder=3, clip_on=False, **style)
+
+
+def class_counts_figure(rows: Sequence[Mapping]) -> Figure:
+    """Records of each code before and after training data were changed, on a logarithmic scale that has a 0.
+
+    Args:
+        rows: `code`, `before` and `after`, one row per code in any order; ValueError without any.
+    """
+    check_counts(rows)
+    ordered = sorted(rows, key=lambda row: (-row["before"], -row["after"]))
+    before, after = ([row[name] for row in ordered] for name in ("before", "after"))
+    edges = np.arange(len(rows) + 1) + 0.5
+    figure, (ax,) = new_figure(7.0, 4.6)
+    ax.stairs(before, edges, fill=True, color="#BDBDBD", label=f"before: {amount(sum(before), 'record')}")
+    label = f"after: {amount(sum(after), 'record')}"
+    ax.stairs(after, edges, baseline=None, color=BLUE, linewidth=1.8, label=label)
+    # A code may have no record, which a plain logarithm cannot show: below 1 the scale is linear.
+    ax.set_yscale("symlog", linthresh=1, linscale=0.4)
+    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+    ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.5 * max(*before, *after, 1)))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel(f"{amount(len(rows), 'code')}, the most frequent before first")
+    ax.set_ylabel("Records of the code (log scale)")
+    ax.set_title("Records of each code, before and after", loc="left", fontsize=12)
+    legend_below(figure, ax)
+    return figure
+
+
+def class_counts_table(rows: Sequence[Mapping], bands: Sequence[int] = (0, 10, 100)) -> str:
+    """The same rows as a Markdown table by support band: codes, their records before and after, fewest and most after.
+
+    Args:
+        rows: as for `class_counts_figure`. A code is in the band of its records before; empty bands have no row.
+        bands: the lower bounds, the first 0, rising, as those of `classes.support_bands`; ValueError otherwise.
+    """
+    check_counts(rows)
+    bounds = list(bands)
+    if not bounds or bounds[0] != 0 or bounds != sorted(set(bounds)):
+        raise ValueError(f"bands are lower bounds that begin with 0 and rise, not {bounds}")
+    names = [band_name(low, above - 1) for low, above in pairwise(bounds)] + [f"{bounds[-1]} or more"]
+    before, after = (np.array([row[name] for row in rows]) for name in ("before", "after"))
+    band = np.searchsorted(bounds, before, side="right") - 1
+    parts = [(names[place], before[band == place], after[band == place]) for place in np.unique(band)]
+    parts.append(("all", before, after))
+    numbers = [(name, len(old), old.sum(), new.sum(), new.min(), new.max()) for name, old, new in parts]
+    columns = ["Records of a code before", "Codes", "Before", "After", "Fewest a code after", "Most a code after"]
+    return markdown_table(columns, [[name, *map(count, row)] for name, *row in numbers])
+
+
+def check_counts(rows: Sequence[Mapping]) -> None:
+    """ValueError where there is no code to show."""
+    if not rows:
+        raise ValueError("no class counts; allowed: a row with code, before and after for one code at least")

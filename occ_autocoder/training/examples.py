@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from occ_autocoder.data.copies import is_copy
 from occ_autocoder.model.text_occupation import normalize
 from occ_autocoder.taxonomy import Occupation, Taxonomy
 
@@ -37,14 +38,18 @@ def label_codes(taxonomy: Taxonomy) -> list[str]:
 
 
 def record_examples(records: Iterable[Mapping], label2id: Mapping[str, int]) -> list[Example]:
-    """Every record in each template that its fields allow, normalised, each text once a label."""
-    found: dict[tuple[str, str, int], Example] = {}
+    """Every record in each template that its fields allow, normalised, each text once a label.
+
+    The copies that `balance_records` made count again: that is what they are for.
+    """
+    found: dict[tuple[str, str, int, str], Example] = {}
     for record in records:
         title, duties = normalize(record["job_title"]), normalize(record["job_duties"])
         label, origin = label2id[record["code"]], f"record {record['id']}"
+        copy = record["id"] if is_copy(record["id"]) else ""
         for parts in ((title, duties), (title, ""), ("", duties)):
             if any(parts):
-                found.setdefault((*parts, label), Example(*parts, label, origin))
+                found.setdefault((*parts, label, copy), Example(*parts, label, origin))
     return list(found.values())
 
 
