@@ -1,16 +1,9 @@
-"""A server that speaks OpenAI's chat completions and fails in 13 ways, drawn by a seed: what a run has to survive.
+"""A server that speaks OpenAI's chat completions and fails in 13 ways, drawn by a seed: what a run has to survive."""
 
-python -m benchmarks.faulty_llm --port 8123 --share 0.3
-"""
-
-import argparse
 import asyncio
 import json
 import random
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 
 from occ_autocoder.llm.request import Request
@@ -154,37 +147,7 @@ def response(status: str, body: str, headers: dict[str, str] | None = None) -> b
     return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + content
 
 
-@contextmanager
-def running(**settings) -> Iterator[tuple[str, FaultyServer]]:
-    """The base URL of a server in a thread, and the server."""
-    loop, server = asyncio.new_event_loop(), FaultyServer(**settings)
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    port = asyncio.run_coroutine_threadsafe(server.start(), loop).result()
-    try:
-        yield f"http://127.0.0.1:{port}/v1", server
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-
 async def serve(server: FaultyServer, port: int) -> None:
     """Serve for ever; the first line of output is the port."""
     print(await server.start(port), flush=True)
     await server.server.serve_forever()
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until killed."""
-    found = argparse.ArgumentParser(description="Serve chat completions, some of them faulty.")
-    found.add_argument("--port", type=int, default=0, help="else a free one, which is printed")
-    found.add_argument("--share", type=float, default=0.3, help="of the calls that meet a fault")
-    found.add_argument("--seed", type=int, default=0, help="of the faults")
-    found.add_argument("--hang", type=float, default=2.0, help="seconds that a call hangs")
-    asked = found.parse_args(arguments)
-    server = FaultyServer(asked.share, asked.seed, asked.hang)
-    asyncio.run(serve(server, asked.port))
-
-
-if __name__ == "__main__":
-    main()

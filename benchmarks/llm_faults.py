@@ -1,4 +1,4 @@
-"""A run of requests against a server that fails in 13 ways, or is down, or while the run is killed.
+"""A run of requests against a server that fails in 13 ways, is down or busy, or while the run is killed.
 
 python -m benchmarks.llm_faults
 """
@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -20,37 +21,50 @@ from occ_autocoder.files import write_text
 from occ_autocoder.llm.endpoint import Endpoint
 from occ_autocoder.llm.faults import EndpointDown
 from occ_autocoder.llm.generator import generate
-from occ_autocoder.llm.journal import JOURNAL, read_entries
-from occ_autocoder.llm.request import Answer
+from occ_autocoder.llm.journal import DEAD_LETTERS, JOURNAL, read_entries
+from occ_autocoder.llm.request import Answer, Request
 from occ_autocoder.markdown import count, markdown_table, percent
 
 from .faulty_llm import faulty_request, truth
 
 ROOT = Path(__file__).parents[1]
 READY = "running"
+HOPELESS = 500  # of so many records one, in the run that is killed, is one that no reply is right for
+WORKERS = 512  # against a busy server
 COLUMNS = ("run", "records", "accepted", "dead letters", "wrong", "requests a record", "seconds", "remarks")
 
 
 @dataclass(frozen=True)
 class Client:
-    """How the server is asked: calls at a time, seconds for a reply."""
+    """How the server is asked: calls at a time, seconds for a reply, calls a minute.
+
+    Each `hopeless`-th record is one that no reply is right for; 0 for none.
+    """
 
     concurrency: int = 64
     timeout: float = 1.0
+    per_minute: float | None = None
+    hopeless: int = 0
 
     def run(self, url: str, folder: Path, records: int, **options) -> list[Answer]:
         """The answers about so many records."""
-        requests = [faulty_request(f"record {number}") for number in range(records)]
-        endpoint = Endpoint("faulty-1", base_url=url, concurrency=self.concurrency, timeout=self.timeout)
-        return generate(requests, endpoint, folder, **options)
+        requests = [self.request(number) for number in range(records)]
+        settings = {"concurrency": self.concurrency, "timeout": self.timeout, "requests_per_minute": self.per_minute}
+        return generate(requests, Endpoint("faulty-1", base_url=url, **settings), folder, **options)
+
+    def request(self, number: int) -> Request:
+        """The question about a record."""
+        asked = faulty_request(f"record {number}")
+        hopeless = self.hopeless and number % self.hopeless == 0
+        return replace(asked, check=lambda value: "no code is right") if hopeless else asked
 
 
 @contextmanager
-def served(share: float, seed: int = 0) -> Iterator[str]:
+def served(share: float, seed: int = 0, log: Path | None = None, rate: float | None = None) -> Iterator[str]:
     """The base URL of the faulty server in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.faulty_llm", "--share", str(share), "--seed", str(seed)]
-    command += ["--hang", "1.2"]
-    with Popen(command, stdout=PIPE, text=True, cwd=ROOT) as process:
+    options = {"--faults": share, "--seed": seed, "--hang": 1.2, "--log": log, "--rate": rate}
+    given = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
+    with Popen([sys.executable, "-m", "benchmarks.audited_llm", *given], stdout=PIPE, text=True, cwd=ROOT) as process:
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
         finally:
@@ -62,6 +76,11 @@ def told(url: str, path: str, body: object = None) -> dict:
     data = json.dumps(body).encode()
     with urllib.request.urlopen(url.removesuffix("/v1") + path, data=data, timeout=60) as reply:
         return json.loads(reply.read())
+
+
+def read_log(log: Path) -> list[tuple[float, str, str]]:
+    """The calls that a server wrote down: when, about which record, which fault."""
+    return [tuple(json.loads(line)) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def outcome(name: str, answers: Sequence[Answer], calls: int, seconds: float, remarks: str = "") -> tuple:
@@ -100,15 +119,45 @@ def outage(records: int, client: Client) -> tuple:
     return outcome("100 % faults, then none", answers, calls, time.monotonic() - start, remarks)
 
 
+def busy(records: int, rate: float, client: Client) -> tuple:
+    """A run against a server that takes `rate` calls a second and tells the others when to come back."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "calls.jsonl")
+        with served(0.0, log=log, rate=rate) as url:
+            start = time.monotonic()
+            answers = client.run(url, Path(folder), records)
+            seconds = time.monotonic() - start
+        calls = read_log(log)
+    first, last = ({record: at for at, record, _ in part} for part in (reversed(calls), calls))
+    slowest = max(last[record] - first[record] for record in first)
+    remarks = f"{len(calls) / (calls[-1][0] - calls[0][0]):.1f} calls a second; at best {records / rate:.0f} s; "
+    remarks += f"{percent(Counter(kind for *_, kind in calls)['over_rate'] / len(calls))} of the calls refused; "
+    remarks += f"longest from a record's first call to its last {slowest:.0f} s"
+    name = f"{rate:g} calls a second, {'known' if client.per_minute else 'not known'}, {client.concurrency} workers"
+    return outcome(name, answers, len(calls), seconds, remarks)
+
+
 @dataclass(frozen=True)
 class Killed:
-    """A run that was killed `hits` times, and the calls whose end it had not written down."""
+    """A run that was killed `hits` times, and took so many seconds from its first call to its last.
+
+    Of its calls, `repeated` are those whose end it had not written down, `again` those about what it had accepted
+    already, and `paid_twice` those that the server answered well though it had done so before.
+    """
 
     answers: list[Answer]
+    dead_letters: list[str]
     calls: int
     repeated: int
+    again: int
+    paid_twice: int
     seconds: float
     hits: int
+
+    @property
+    def found(self) -> tuple:
+        """What must not depend on the kills."""
+        return [(answer.id, answer.value) for answer in self.answers], self.dead_letters
 
 
 def killed(number: int, share: float, records: int, client: Client, seconds: float, seed: int = 0) -> Killed:
@@ -116,47 +165,67 @@ def killed(number: int, share: float, records: int, client: Client, seconds: flo
     sys.path.insert(0, str(ROOT / "tests"))
     from killer import run_with_kills
 
-    with served(share, seed) as url, tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.llm_faults", "--child", url, folder, str(records)]
-        command += ["--concurrency", str(client.concurrency), "--timeout", str(client.timeout)]
-        env, start = {**os.environ, "PYTHONPATH": str(ROOT)}, time.monotonic()
-        moments = {"kills": number, "seed": seed, "duration": 0.9 * seconds, "timeout": 900.0}
-        hits = run_with_kills(command, ready=READY, env=env, **moments)
-        took = time.monotonic() - start
-        calls = sum(told(url, "/counts")["calls"].values())
-        answers = [Answer(*answer) for answer in json.loads(Path(folder, "answers.json").read_text())]
-        ended = sum(entry["event"] == "end" for entry in read_entries(Path(folder, JOURNAL)))
-    return Killed(answers, calls, calls - ended, took, hits)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, log = Path(temporary, "run"), Path(temporary, "calls.jsonl")
+        with served(share, seed, log) as url:
+            given = (url, folder, records, client.concurrency, client.timeout, client.hopeless)
+            command = [sys.executable, "-m", "benchmarks.llm_faults", "--child", *map(str, given)]
+            moments = {"kills": number, "seed": seed, "duration": 0.9 * seconds, "timeout": 900.0}
+            hits = run_with_kills(command, ready=READY, env={**os.environ, "PYTHONPATH": str(ROOT)}, **moments)
+        calls = read_log(log)
+        answers = [Answer(*answer) for answer in json.loads((folder / "answers.json").read_text())]
+        letters = [json.loads(line)["id"] for line in (folder / DEAD_LETTERS).read_text().splitlines()]
+        entries = read_entries(folder / JOURNAL)
+    ended = sum(entry["event"] == "end" for entry in entries)
+    good = Counter(record for _, record, kind in calls if kind == "good")
+    paid_twice = sum(good[answer.id] - 1 for answer in answers if answer.value is not None)
+    return Killed(
+        answers, letters, len(calls), len(calls) - ended, again(entries), paid_twice, calls[-1][0] - calls[0][0], hits
+    )
+
+
+def again(entries: Iterable[Mapping]) -> int:
+    """The calls of a journal about what had been accepted before."""
+    accepted, found = set(), 0
+    for entry in entries:
+        if entry["event"] == "call":
+            found += entry["id"] in accepted
+        elif entry["event"] == "end" and not entry["fault"]:
+            accepted.add(entry["id"])
+    return found
 
 
 def kills(number: int, share: float, records: int, client: Client) -> tuple:
     """A run that is killed beside one that is not: the same answers, and the calls that were paid twice."""
     whole = killed(0, share, records, client, 1.0)
-    found = killed(number, share, records, client, whole.seconds)
-    same = "the same" if found.answers == whole.answers else "OTHER"
-    most = found.hits * client.concurrency
-    remarks = f"{same} answers; {count(found.repeated)} calls repeated, at most {count(most)} were in flight"
-    return outcome(f"{found.hits} kills, {percent(share)} faults", found.answers, found.calls, found.seconds, remarks)
+    run = killed(number, share, records, client, whole.seconds)
+    same = "the same" if run.found == whole.found else "OTHER"
+    most = run.hits * client.concurrency
+    remarks = f"{same} answers and dead letters; {count(run.repeated)} calls repeated, at most {count(most)} were in "
+    remarks += f"flight; {count(run.paid_twice)} answers paid twice; {count(run.again)} asked again"
+    return outcome(f"{run.hits} kills, {percent(share)} faults", run.answers, run.calls, run.seconds, remarks)
 
 
-def child(url: str, folder: Path, records: int, client: Client) -> None:
+def child(url: str, folder: str, records: str, concurrency: str, timeout: str, hopeless: str) -> None:
     """The run that is killed."""
+    client = Client(int(concurrency), float(timeout), hopeless=int(hopeless))
     print(READY, flush=True)
-    answers = client.run(url, folder, records)
-    rows = [[answer.id, answer.value, answer.reason, answer.generator] for answer in answers]
-    write_text(folder / "answers.json", json.dumps(rows))
+    answers = client.run(url, Path(folder), int(records))
+    write_text(Path(folder, "answers.json"), json.dumps([astuple(answer) for answer in answers]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run all, and print a table."""
     asked = parser().parse_args(arguments)
-    client = Client(asked.concurrency, asked.timeout)
     if asked.child:
-        url, folder, records = asked.child
-        child(url, Path(folder), int(records), client)
-        return
+        return child(*asked.child)
+    client = Client(asked.concurrency, asked.timeout)
     runs = [lambda share=share: faults(share, asked.records, client) for share in (0.3, 0.6)]
-    runs += [lambda: outage(asked.records, client), lambda: kills(asked.kills, 0.3, asked.records, client)]
+    runs += [lambda: outage(asked.records, client)]
+    runs += [lambda: kills(asked.kills, 0.3, asked.records, replace(client, hopeless=HOPELESS))]
+    for known in (60 * asked.rate, None):
+        crowd = Client(WORKERS, timeout=10.0, per_minute=known)
+        runs += [lambda crowd=crowd: busy(asked.busy_records, asked.rate, crowd)]
     rows = []
     for run in runs:
         rows.append(run())
@@ -172,8 +241,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--kills", type=int, default=20, help="of the run that is killed")
     found.add_argument("--concurrency", type=int, default=64, help="calls at a time")
     found.add_argument("--timeout", type=float, default=1.0, help="seconds for a reply")
+    found.add_argument("--rate", type=float, default=50.0, help="calls a second that a busy server takes")
+    found.add_argument("--busy-records", type=int, default=5000, help="of the runs against a busy server")
     found.add_argument("--output", type=Path, default=Path("build/benchmarks/llm_faults.md"), help="file of the table")
-    found.add_argument("--child", nargs=3, metavar=("URL", "FOLDER", "RECORDS"), help=argparse.SUPPRESS)
+    found.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     return found
 
 

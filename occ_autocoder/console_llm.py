@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LlmArguments:
-    """What --llm-set sets; the rest of an endpoint is in the environment, OPENAI_API_KEY and OPENAI_BASE_URL.
+    """What --llm-set sets; the key is in the environment, OPENAI_API_KEY, and so is OPENAI_BASE_URL for `base_url`.
 
     Money is in the currency of the prices, which are those of a million tokens.
     """
@@ -24,6 +24,7 @@ class LlmArguments:
     concurrency: int = 16
     requests_per_minute: float | None = None
     timeout: float = 120.0
+    base_url: str | None = None
     temperature: float | None = None
     batch_size: int = 8
     attempts: int = 8
@@ -77,7 +78,7 @@ def open_backend(
     if llm:
         from .llm.endpoint import Endpoint
 
-        names = ("concurrency", "requests_per_minute", "timeout", "temperature")
+        names = ("concurrency", "requests_per_minute", "timeout", "base_url", "temperature")
         return Endpoint(llm, seed=seed, **{name: getattr(arguments, name) for name in names})
     from .llm.local import LocalModel
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from dataclasses import dataclass, field
 
@@ -15,6 +17,7 @@ from occ_autocoder.llm.faults import BudgetSpent, EndpointDown, EndpointRefused,
 from occ_autocoder.llm.generator import generate
 from occ_autocoder.llm.request import Completion, Request
 
+PROBE = "Reply with one word: ready"  # what a run asks to see whether the endpoint works
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 
 
@@ -49,7 +52,7 @@ class Server:
         before = sum(prompt.splitlines()[0] == key for prompt in self.asked)
         self.asked.append(request.prompt)
         self.limits.append(max_tokens)
-        script = self.script.get(key, [good(key)])
+        script = self.script.get(key) or [completion("ready") if key == PROBE else good(key)]
         found = script[min(before, len(script) - 1)]
         if isinstance(found, Exception):
             raise found
@@ -210,7 +213,7 @@ def test_the_budget_stops_a_run_that_can_go_on(tmp_path):
 
 
 def test_an_outage_ends_the_run_and_uses_up_no_attempts(tmp_path):
-    down = {f"count to {number}": [Fault("HTTP 500")] for number in range(20)}
+    down = {key: [Fault("HTTP 500")] for key in [PROBE, *(f"count to {number}" for number in range(20))]}
     with pytest.raises(EndpointDown, match=r"the last fault: HTTP 500\. Run again"):
         generate(requests(20), Server(down), tmp_path, patience=0.3, attempts=2)
     assert not letters(tmp_path)
@@ -223,6 +226,56 @@ def test_one_request_that_no_server_survives_is_no_outage(tmp_path):
     answers = generate(requests(30), server, tmp_path, patience=0.05, attempts=4)
     assert values(answers) == [number if number != 3 else None for number in range(30)]
     assert "4 calls; the last: HTTP 500" in answers[3].reason
+
+
+def test_an_outage_of_the_last_few_requests_uses_up_no_attempts(tmp_path):
+    generate(requests(10), Server(), tmp_path)
+    down = {key: [Fault("HTTP 503")] for key in [PROBE, *(f"count to {number}" for number in range(10, 15))]}
+    for _ in range(2):
+        with pytest.raises(EndpointDown, match=r"the last fault: HTTP 503\. Run again"):
+            generate(requests(15), Server(down), tmp_path, attempts=3)
+        assert not letters(tmp_path)
+    assert values(generate(requests(15), Server(), tmp_path, attempts=1)) == list(range(15))
+
+
+def test_a_run_that_is_killed_in_an_outage_has_used_up_no_attempts(tmp_path):
+    class Killed(Exception):
+        pass
+
+    down = {f"count to {number}": [Fault("HTTP 503")] for number in range(20)} | {"count to 19": [Killed()]}
+    with pytest.raises(Killed):
+        generate(requests(20), Server(down, concurrency=1), tmp_path, attempts=2)
+    assert values(generate(requests(20), Server(), tmp_path, attempts=2)) == list(range(20))
+
+
+@pytest.mark.parametrize(("fault", "calls"), [(Fault("HTTP 500"), 4), (Fault("HTTP 400", final=True), 1)])
+def test_a_request_that_fails_alone_is_given_up_once_the_endpoint_is_seen_to_work(tmp_path, fault, calls):
+    server = Server({"count to 0": [fault]})
+    for _ in range(2):
+        (answer,) = generate(requests(1), server, tmp_path, attempts=3)
+        assert answer.value is None and str(fault) in answer.reason and len(server.asked) == calls
+    assert [letter["id"] for letter in letters(tmp_path)] == ["r0"]
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_a_run_that_is_interrupted_goes_on(tmp_path, notebook):
+    class Interrupted(Server):
+        def reply(self, request, max_tokens):
+            if len(self.asked) == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().reply(request, max_tokens)
+
+    async def cell():
+        return generate(requests(2000), Interrupted(), tmp_path)
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell()) if notebook else generate(requests(2000), Interrupted(), tmp_path)
+    loop.close()
+    ends = (tmp_path / "journal.jsonl").read_text().count('"event":"end"')
+    server = Server()
+    assert values(generate(requests(2000), server, tmp_path)) == list(range(2000))
+    assert 4 <= ends < 2000 and len(server.asked) == 2000 - ends
 
 
 def test_a_refusal_ends_the_run_at_once(tmp_path):

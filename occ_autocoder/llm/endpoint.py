@@ -10,7 +10,7 @@ from occ_autocoder.extras import require
 
 from .faults import EndpointRefused, Fault
 from .pace import Pace, retry_after
-from .replies import BadReply, read_object, shortened
+from .replies import LONGEST, printable, read_completion, read_object
 from .request import Completion, Request
 
 MODEL = "gpt-4o-mini"
@@ -103,43 +103,49 @@ class Endpoint:
 
     async def send(self, body: Mapping) -> Completion:
         """The completion of one call."""
+        import aiohttp
         import httpx2
         import openai
 
         await self.pace.turn()
         try:
-            async with asyncio.timeout(None if self.stream else self.timeout):
-                found = await (self.streamed(body) if self.stream else self.whole(body))
-        except (TimeoutError, openai.APITimeoutError, httpx2.TimeoutException):
-            raise Fault(f"no reply within {self.timeout:g} s", paid=True) from None
+            found = await (self.streamed(body) if self.stream else self.whole(body))
         except openai.APIStatusError as error:
             raise self.status_fault(error) from None
-        except (openai.OpenAIError, httpx2.HTTPError, BadReply) as error:
-            raise Fault(f"no chat completion came back: {type(error.__cause__ or error).__name__}") from None
+        except UnicodeEncodeError:
+            raise Fault("the prompt holds a lone surrogate; allowed: Unicode characters", final=True) from None
+        except (
+            openai.OpenAIError,
+            httpx2.HTTPError,
+            aiohttp.ClientError,
+            OSError,
+            ValueError,
+            RecursionError,
+        ) as error:
+            raise lost_call(error, self.timeout) from None
         return read_completion(found, body, self.without_key)
 
     async def whole(self, body: Mapping) -> dict:
         """The response, as JSON; BadReply where it is none."""
-        response = await self.client.chat.completions.with_raw_response.create(**body)
+        async with asyncio.timeout(self.timeout):
+            response = await self.client.chat.completions.with_raw_response.create(**body)
         return read_object(response.content.decode(errors="replace"))
 
     async def streamed(self, body: Mapping) -> dict:
-        """The response put together from its chunks."""
+        """The response put together from its chunks; Fault where it breaks off, is damaged, or does not end."""
         asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        choice, found = {"finish_reason": "", "message": {"content": ""}}, {}
-        async with await self.client.chat.completions.create(**asked) as chunks:
+        now, found = asyncio.get_running_loop().time, Streamed()
+        async with asyncio.timeout(self.timeout) as limit, await self.client.chat.completions.create(**asked) as chunks:
             async for chunk in chunks:
-                found |= {"model": chunk.model} | ({"usage": chunk.usage.model_dump()} if chunk.usage else {})
-                for piece in chunk.choices or ():
-                    choice["message"]["content"] += (piece.delta and piece.delta.content) or ""
-                    choice["finish_reason"] = piece.finish_reason or choice["finish_reason"]
-        if not choice["finish_reason"]:
-            raise BadReply("the stream broke off")
-        return {**found, "choices": [choice]}
+                limit.reschedule(now() + self.timeout)
+                found.add(chunk)
+        if not found.finish_reason:
+            raise Fault("the stream broke off", paid=found.chunks > 0)
+        return found.response()
 
     def status_fault(self, error) -> Exception:
         """What an openai.APIStatusError means: to the run, to the request, or to this call alone."""
-        status, code = error.status_code, self.without_key(shortened(str(error.code or "")))
+        status, code = error.status_code, printable(self.without_key(str(error.code or "")))
         if status in REFUSED:
             return EndpointRefused(f"{self.place}: HTTP {status} for {self.name}; allowed: {REFUSED[status]}")
         message = f"HTTP {status} {code}".strip()
@@ -148,7 +154,7 @@ class Endpoint:
             return Fault(message, retry_after=wait, counted=False)
         if status in PASSING or status >= 500:
             return Fault(message, retry_after=wait)
-        return Fault(f"{message}: {self.without_key(shortened(error.message))}", final=True)
+        return Fault(f"{message}: {printable(self.without_key(error.message))}", final=True)
 
     @property
     def place(self) -> str:
@@ -158,6 +164,50 @@ class Endpoint:
     def without_key(self, text: str) -> str:
         """The text as a server sent it, in which it may have repeated our key."""
         return text.replace(self.client.api_key, "[key]")
+
+
+class Streamed:
+    """The chunks of a streamed response, added up. openai hands them on unchecked, whatever a server has sent."""
+
+    def __init__(self):
+        self.chunks, self.text, self.finish_reason, self.about = 0, "", "", {}
+
+    def add(self, chunk) -> None:
+        """Add a chunk; Fault for one that is damaged, or one too many."""
+        self.chunks += 1
+        try:
+            self.about |= {"model": chunk.model} | ({"usage": chunk.usage.model_dump()} if chunk.usage else {})
+            for piece in chunk.choices or ():
+                self.text += (piece.delta and piece.delta.content) or ""
+                self.finish_reason = piece.finish_reason or self.finish_reason
+        except (AttributeError, TypeError):
+            raise Fault("the stream is damaged", paid=True) from None
+        if max(self.chunks, len(self.text)) > LONGEST:
+            raise Fault("the stream does not end", paid=True)
+
+    def response(self) -> dict:
+        """What the server would have sent in one piece."""
+        choice = {"message": {"content": self.text}, "finish_reason": self.finish_reason}
+        return {**self.about, "choices": [choice]}
+
+
+def lost_call(error: BaseException, timeout: float) -> Fault:
+    """The fault of a call without a response, by all that led to the error: for openai most of it is a timeout."""
+    import aiohttp
+
+    name, causes = type(error.__cause__ or error).__name__, []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__
+    for kinds, message, paid in (
+        (aiohttp.ClientConnectorError, "no connection to the server", False),
+        (TimeoutError, f"no reply within {timeout:g} s", True),
+        ((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError), "the connection was lost", True),
+    ):
+        if any(isinstance(cause, kinds) for cause in causes):
+            return Fault(message, paid=paid)
+    return Fault(f"no chat completion came back: {name}")
 
 
 def check_numbers(concurrency: int, requests_per_minute: float | None, timeout: float) -> None:
@@ -191,27 +241,3 @@ def read_key(base_url: str | None) -> str:
 def response_format(schema: Mapping) -> dict:
     """A schema as chat completions take it."""
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
-
-
-def read_completion(response: Mapping, body: Mapping, clean) -> Completion:
-    """A chat completion as ours, its texts through `clean`; Fault where it is none."""
-    try:
-        choice = response["choices"][0]
-        text, reason = choice["message"]["content"], choice["finish_reason"]
-    except (KeyError, IndexError, TypeError):
-        raise Fault("no chat completion came back: the response has no choice") from None
-    text = clean(text) if isinstance(text, str) else None
-    usage = response.get("usage")
-    return Completion(
-        text,
-        clean(str(reason)),
-        number(usage, "prompt_tokens", body["messages"][0]["content"]),
-        number(usage, "completion_tokens", text or ""),
-        clean(str(response.get("model") or body["model"])),
-    )
-
-
-def number(usage: object, name: str, text: str) -> int:
-    """The tokens that the server counted; where it says nothing of use, one for four characters of the text."""
-    found = usage.get(name) if isinstance(usage, Mapping) else None
-    return found if type(found) is int and found >= 0 else len(text) // 4 + 1

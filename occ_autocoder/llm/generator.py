@@ -1,7 +1,7 @@
 """Requests -> answers: asked, checked, asked again, and kept in a folder, so that a run can stop anywhere and go on."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from .budget import Budget, Spend
 from .faults import BudgetSpent, EndpointDown, Fault
-from .history import History, read_histories, works
-from .journal import Journal, fingerprint, write_dead_letters
+from .history import History, read_histories
+from .journal import Journal, fingerprints, write_dead_letters
 from .outcome import end_of_fault, judge
 from .pace import Circuit, backoff
 from .prompt import render_prompt
@@ -20,6 +20,7 @@ from .request import Answer, Backend, Request
 from .running import Complete, opened, run_to_end, watched
 
 ATTEMPTS, MAX_TOKENS, PATIENCE = 8, 2048, 25.0
+PROBE = "(probe)"  # the id of what is asked to see whether the endpoint works
 
 
 def generate(
@@ -41,7 +42,7 @@ def generate(
     other requests, may share a folder one after the other; more `attempts` or `max_tokens` open given-up ones again.
 
     Args:
-        attempts: calls a request, all runs together; those to a server that was busy do not count.
+        attempts: calls a request, all runs together; those to a server that was busy or down do not count.
         max_tokens: of a reply.
         budget: of all calls of the folder.
         patience: see `pace.Circuit`.
@@ -51,7 +52,8 @@ def generate(
         EndpointDown, EndpointRefused, BudgetSpent, RunLocked: the run stopped, and can go on.
         OSError: the folder cannot be written.
     """
-    check_arguments(requests, attempts, max_tokens)
+    if attempts < 1 or max_tokens < 1:
+        raise ValueError(f"attempts={attempts}, max_tokens={max_tokens}; allowed: whole numbers from 1")
     with Journal(Path(folder)) as journal:
         run = Run(requests, backend, journal, attempts, max_tokens, Spend(budget or Budget()), Circuit(patience), seed)
         try:
@@ -62,20 +64,11 @@ def generate(
     return [run.answers[request.id] for request in requests]
 
 
-def check_arguments(requests: Sequence[Request], attempts: int, max_tokens: int) -> None:
-    """ValueError for what is not allowed."""
-    twice = [id for id, number in Counter(request.id for request in requests).items() if number > 1]
-    if twice:
-        raise ValueError(f"request {twice[0]!r}: the id is given twice; allowed: one request an id")
-    if attempts < 1 or max_tokens < 1:
-        raise ValueError(f"attempts={attempts}, max_tokens={max_tokens}; allowed: whole numbers from 1")
-
-
 class Run:
     """One run over the requests: which are pending, which are held, and the answers so far.
 
     A request is held, once its attempts are used up, until another reply shows that the endpoint works: an outage
-    must not use up the attempts of what happens to be asked then.
+    must not use up the attempts of what happens to be asked then. Where no other reply comes, a probe is asked.
     """
 
     def __init__(
@@ -92,9 +85,9 @@ class Run:
         self.requests = {request.id: request for request in requests}
         self.backend, self.journal, self.spend, self.circuit, self.seed = backend, journal, spend, circuit, seed
         self.attempts, self.max_tokens = attempts, max_tokens
-        self.fingerprints = {request.id: fingerprint(request, backend.name) for request in requests}
+        self.probe = Request(PROBE, render_prompt("probe"))
+        self.fingerprints = fingerprints([*requests, self.probe], backend.name)
         self.histories = read_histories(journal.entries)
-        self.works = works(journal.entries)
         for entry in journal.entries:
             spend.add(entry)
         journal.entries = []
@@ -108,21 +101,35 @@ class Run:
     async def run(self) -> None:
         """Answer or give up every request."""
         async with opened(self.backend) as complete:
-            number = getattr(self.backend, "concurrency", 1)
             try:
-                await watched([self.work(complete) for _ in range(number)], self.circuit.watch())
+                await self.work_off(complete)
+                if self.doubtful:
+                    self.histories[self.fingerprints[PROBE]] = History()
+                    self.pending.append(self.probe)
+                    await self.work_off(complete)
                 self.check_end()
             except EndpointDown:
                 await self.journal.append([{"event": "outage"}])
                 raise
         self.give_up()
 
+    async def work_off(self, complete: Complete) -> None:
+        """Let as many workers as the backend takes go through what is pending."""
+        number = getattr(self.backend, "concurrency", 1)
+        await watched([self.work(complete) for _ in range(number)], self.circuit.watch())
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether requests are held of which nobody knows whether they or the endpoint are at fault."""
+        unsure = any(not self.history(request).final for request in self.held)
+        return bool(unsure and self.circuit.last and not self.pending)
+
     def check_end(self) -> None:
         """Raise BudgetSpent or EndpointDown where not all is done."""
         if self.pending:
             left = f"{len(self.requests) - len(self.answers):,} of {len(self.requests):,} requests are left"
             raise BudgetSpent(f"the budget is spent: {self.spend}; {left}. Run again with more to go on")
-        if self.held and self.circuit.last and not self.works:
+        if self.doubtful:
             raise EndpointDown(self.circuit.message)
 
     async def work(self, complete: Complete) -> None:
@@ -147,7 +154,8 @@ class Run:
     async def call(self, batch: Sequence[Request], complete: Complete) -> float:
         """Send a batch and write down what came of it; the seconds to wait before it is sorted in."""
         limit, wait = self.limit(batch[0]), 0.0
-        calls = [{"event": "call", **self.about(request), "max_tokens": limit} for request in batch]
+        named = [{"id": request.id, "fingerprint": self.fingerprints[request.id]} for request in batch]
+        calls = [{"event": "call", **name, "max_tokens": limit} for name in named]
         await self.note(calls)
         self.circuit.called(len(batch))
         try:
@@ -176,7 +184,6 @@ class Run:
         self.history(request).add(end)
         self.circuit.add(end, wait)
         if not end["fault"]:
-            self.works = True
             self.answer(Answer(request.id, value, generator=end["completion"]["model"] or self.backend.name))
             self.give_up()
 
@@ -212,7 +219,7 @@ class Run:
         """Keep an answer, and show how far we are."""
         self.answers[answer.id] = answer
         self.bar.set_postfix_str(str(self.spend), refresh=False)
-        self.bar.update()
+        self.bar.update(answer.id in self.requests)
 
     def dead_letters(self) -> list[dict]:
         """Those that were given up, with the last reply, in the order of the requests."""
@@ -226,10 +233,6 @@ class Run:
     def history(self, request: Request) -> History:
         """What became of the request so far."""
         return self.histories[self.fingerprints[request.id]]
-
-    def about(self, request: Request) -> dict:
-        """What the journal says of the request."""
-        return {"id": request.id, "fingerprint": self.fingerprints[request.id]}
 
     def limit(self, request: Request) -> int:
         """The tokens of the request's next reply."""

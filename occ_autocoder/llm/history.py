@@ -58,7 +58,7 @@ class History:
 
 
 def read_histories(entries: Iterable[Mapping]) -> defaultdict[str, History]:
-    """Fingerprint -> history, empty for one that has none. The faults of an outage are nobody's."""
+    """Fingerprint -> history, empty for one that has none."""
     histories: defaultdict[str, History] = defaultdict(History)
     for entry in standing(entries):
         histories[entry["fingerprint"]].add(entry)
@@ -66,7 +66,11 @@ def read_histories(entries: Iterable[Mapping]) -> defaultdict[str, History]:
 
 
 def standing(entries: Iterable[Mapping]) -> list[Mapping]:
-    """The "end" entries without those between the last reply that was accepted and an "outage"."""
+    """The "end" entries that count against a request.
+
+    Those between the last reply that was accepted and an "outage" do not, and of those after the last such reply at
+    all not the lost calls: nobody knows whether the endpoint worked.
+    """
     found: list[Mapping] = []
     sure = 0
     for entry in entries:
@@ -75,15 +79,4 @@ def standing(entries: Iterable[Mapping]) -> list[Mapping]:
         elif entry["event"] == "end":
             found.append(entry)
             sure = sure if entry["fault"] else len(found)
-    return found
-
-
-def works(entries: Iterable[Mapping]) -> bool:
-    """Whether a reply was accepted since the last outage."""
-    found = False
-    for entry in entries:
-        if entry["event"] == "outage":
-            found = False
-        elif entry["event"] == "end" and not entry["fault"]:
-            found = True
-    return found
+    return [*found[:sure], *(entry for entry in found[sure:] if entry["completion"] is not None or entry["final"])]

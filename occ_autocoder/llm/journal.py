@@ -40,6 +40,7 @@ class Journal:
                 f"{folder}: another run is writing here; allowed: one at a time, or another folder"
             ) from None
         try:
+            cut_torn_line(folder / JOURNAL)
             self.entries = read_entries(folder / JOURNAL)
             self.file = (folder / JOURNAL).open("ab")
         except BaseException:
@@ -81,19 +82,20 @@ class Journal:
                 raise
 
 
+def cut_torn_line(path: Path) -> None:
+    """Let the file, where there is one, end with its last whole line."""
+    if path.exists():
+        with path.open("rb+") as file:
+            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
 def read_entries(path: Path) -> list[dict]:
-    """The entries of a journal; none where there is no file. A torn last line is cut from the file."""
+    """The entries of a journal, also while a run writes it; none where there is no file. A torn last line is left."""
     if not path.exists():
         return []
-    entries, end = [], 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            entries.append(read_entry(line, path, number))
-            end += len(line)
-    os.truncate(path, end)
-    return entries
+        whole = (line for line in file if line.endswith(b"\n"))
+        return [read_entry(line, path, number) for number, line in enumerate(whole, start=1)]
 
 
 def read_entry(line: bytes, path: Path, number: int) -> dict:
@@ -105,6 +107,16 @@ def read_entry(line: bytes, path: Path, number: int) -> dict:
     except (ValueError, TypeError, KeyError):
         pass
     raise ValueError(f"{path}, line {number}: damaged; allowed: lines that a run wrote, or an empty folder")
+
+
+def fingerprints(requests: Iterable[Request], model: str) -> dict[str, str]:
+    """Id -> fingerprint; ValueError for an id that is given twice."""
+    found: dict[str, str] = {}
+    for request in requests:
+        if request.id in found:
+            raise ValueError(f"request {request.id!r}: the id is given twice; allowed: one request an id")
+        found[request.id] = fingerprint(request, model)
+    return found
 
 
 def fingerprint(request: Request, model: str) -> str:

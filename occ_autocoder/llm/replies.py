@@ -3,11 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from occ_autocoder.extras import require
 
+from .faults import Fault
 from .request import Completion, Request
 
 LONGEST = 100_000  # characters of a reply
@@ -16,8 +17,9 @@ MOST_VALUES = 2_000  # values of an object: more cost the schema's check too muc
 LONGEST_INTEGER = 20  # characters
 LONGEST_FAULT = 300  # characters of what the model is told
 
-FENCE = re.compile(r"\s*```json[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
-STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)  # to the end where it is not closed: linear time
+# Possessive, and a string that is not closed goes to the end of the text: both take linear time on whatever they meet.
+FENCE = re.compile(r"[ \t\r\n]*+```json[ \t]*+\r?\n(.*)```[ \t\r\n]*+", re.DOTALL)
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 BRACKET = re.compile(r"[\[\]{}]")
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
@@ -148,3 +150,32 @@ def shortened(text: str) -> str:
     """The text; of a long one the beginning and the end, since either may be what matters."""
     half = LONGEST_FAULT // 2
     return text if len(text) <= LONGEST_FAULT else f"{text[:half]} ... {text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """A text of the server, shortened, as every file and terminal takes it."""
+    return UNWRITABLE.sub("?", shortened(text))
+
+
+def read_completion(response: Mapping, body: Mapping, clean: Callable[[str], str]) -> Completion:
+    """A chat completion as ours, its texts through `clean`; Fault where it is none."""
+    try:
+        choice = response["choices"][0]
+        text, reason = choice["message"]["content"], choice["finish_reason"]
+    except (KeyError, IndexError, TypeError):
+        raise Fault("no chat completion came back: the response has no choice") from None
+    text = clean(text) if isinstance(text, str) else None
+    usage = response.get("usage")
+    return Completion(
+        text,
+        printable(clean(str(reason))),
+        number(usage, "prompt_tokens", body["messages"][0]["content"]),
+        number(usage, "completion_tokens", text or ""),
+        printable(clean(str(response.get("model") or body["model"]))),
+    )
+
+
+def number(usage: object, name: str, text: str) -> int:
+    """The tokens that the server counted; where it says nothing of use, one for four characters of the text."""
+    found = usage.get(name) if isinstance(usage, Mapping) else None
+    return found if type(found) is int and found >= 0 else len(text) // 4 + 1
