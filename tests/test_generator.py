@@ -257,6 +257,15 @@ def test_a_request_that_fails_alone_is_given_up_once_the_endpoint_is_seen_to_wor
     assert [letter["id"] for letter in letters(tmp_path)] == ["r0"]
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is heard, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("notebook", [False, True])
 def test_a_run_that_is_interrupted_goes_on(tmp_path, notebook):
     class Interrupted(Server):
