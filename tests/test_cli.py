@@ -10,12 +10,11 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+from commands import run, succeed
 from tiny import GROUPS, LEAVES, tiny_records, tiny_taxonomy
-from typer.testing import CliRunner
 
 import occ_autocoder.demo
 import occ_autocoder.taxonomy
-from occ_autocoder.cli import app
 from occ_autocoder.taxonomy import Taxonomy
 
 HEAVY = ("torch", "transformers", "pandas", "datasets", "pyarrow", "numpy", "rich.table")
@@ -24,20 +23,8 @@ SMALL_NGRAMS = ("ngram_buckets=2048", "ngram_dim=16", "checkpoint_steps=0")
 BAD = {"id": "bad", "job_title": "cook", "code": "9999", "source": "tiny"}
 
 
-def run(*arguments, columns=200):
-    """Run the command line in this process, on a terminal of so many columns."""
-    return CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [str(argument) for argument in arguments])
-
-
-def succeed(*arguments):
-    """The standard output of a run that must end well."""
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def fail(*arguments):
-    """The one line on stderr of a run that must end with exit code 2."""
+    """The one line, on stderr, of a run that must end with exit code 2."""
     result = run(*arguments)
     lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line]
     assert (result.exit_code, len(lines), result.stdout) == (2, 1, ""), result.output

