@@ -10,9 +10,11 @@ from torch.nn import functional as F
 
 import occ_autocoder
 from occ_autocoder.data.records import RECORD_FEATURES
+from occ_autocoder.model.configuration_occupation import OccupationConfig
 from occ_autocoder.model.head_occupation import EVIDENCE, Fusion
 from occ_autocoder.model.remember_occupation import remember
-from occ_autocoder.training.fusion import fitted
+from occ_autocoder.model.text_occupation import FORMS
+from occ_autocoder.training.fusion import cross_fitted_temperature, fitted
 from occ_autocoder.training.train import train
 
 PLUMBER = {
@@ -100,6 +102,42 @@ def test_with_few_labels_the_fusion_stays_near_what_was_known():
     prior = Fusion.prior()[0]
     found = fitted(torch.rand(3, 5, len(EVIDENCE)), torch.tensor([0, 1, 2]), prior)
     assert ((found / prior).log().abs() < 2.0).all()
+
+
+def test_the_temperature_mends_weights_that_suit_their_own_records_too_well():
+    """Forty records, ten weights: on others they are too sure, on the whole of several draws by what is found."""
+    prior, losses = Fusion.prior()[0], []
+    for seed in range(8):
+        torch.manual_seed(seed)
+        evidence = torch.rand(40 + 2000, 40, len(EVIDENCE))
+        true = prior * torch.randn(len(prior)).mul(0.7).exp()
+        labels = torch.multinomial((evidence @ true).softmax(-1), 1).squeeze(-1)
+        temperature = cross_fitted_temperature(evidence[:40], labels[:40], prior)
+        others = evidence[40:] @ fitted(evidence[:40], labels[:40], prior)
+        losses.append([F.cross_entropy(others / scale, labels[40:]).item() for scale in (1.0, temperature)])
+        assert 1.0 < temperature < 2.0
+    without, with_temperature = torch.tensor(losses).mean(0)
+    assert with_temperature < without - 0.02
+
+
+def test_each_form_has_its_temperature(coder):
+    model = copy.deepcopy(coder.model).eval()
+    records = ({"job_title": "bus driver", "job_duties": "drives a bus"}, "bus driver", {"job_duties": "drives a bus"})
+    batches = [{k: v for k, v in coder.preprocess(record).items() if k != "truncated"} for record in records]
+    temperatures = dict(zip(FORMS, (0.5, 2.0, 4.0), strict=True))
+    with torch.no_grad():
+        model.config.softmax_temperature = 1.0
+        plain = [model(**batch).logits for batch in batches]
+        model.config.softmax_temperature = temperatures
+        scaled = [model(**batch).logits for batch in batches]
+    for before, after, temperature in zip(plain, scaled, temperatures.values(), strict=True):
+        assert torch.allclose(before / temperature, after)
+
+
+@pytest.mark.parametrize("given", [0.0, {"title": 1.0}, {**dict.fromkeys(FORMS, 1.0), "duties": -1.0}])
+def test_a_temperature_that_is_none_is_refused(given):
+    with pytest.raises(ValueError, match="allowed: above 0, one or for each of title_and_duties, title, duties"):
+        OccupationConfig(softmax_temperature=given)
 
 
 def test_in_training_the_logits_are_the_heads_alone(coder):

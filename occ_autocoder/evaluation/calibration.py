@@ -16,7 +16,9 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(logits: np.ndarray, labels: Sequence[int], *, bounds: tuple[float, float] = (0.05, 20.0)) -> float:
+def fit_temperature(
+    logits: np.ndarray, labels: Sequence[int], *, bounds: tuple[float, float] = (0.05, 20.0), penalty: float = 0.0
+) -> float:
     """The T that minimises the mean negative log-likelihood of softmax(logits / T) on held-out records.
 
     One scalar, so the ranking and the accuracy stay as they are (temperature scaling, Guo et al. 2017,
@@ -26,6 +28,7 @@ def fit_temperature(logits: np.ndarray, labels: Sequence[int], *, bounds: tuple[
         logits: [n, C], finite.
         labels: [n], the index of the right class.
         bounds: smallest and largest T. Records that are all right (or all wrong) end near a bound.
+        penalty: how strongly T is held to 1: this much, in nats over all records, for a T e times as large or small.
     Raises: ValueError for no records, other shapes, a label outside 0..C-1 or a logit that is not finite.
     """
     logits, labels = check_scores(logits, labels, "logits")
@@ -34,7 +37,8 @@ def fit_temperature(logits: np.ndarray, labels: Sequence[int], *, bounds: tuple[
 
     def loss(log_temperature: float) -> float:
         scale = math.exp(-log_temperature)
-        return np.log(np.exp(shifted * scale).sum(axis=1)).mean() - own * scale
+        likelihood = np.log(np.exp(shifted * scale).sum(axis=1)).mean() - own * scale
+        return likelihood + penalty * log_temperature**2 / 2 / len(labels)
 
     found = minimize_scalar(loss, bounds=tuple(map(math.log, bounds)), method="bounded", options={"xatol": 1e-6})
     return math.exp(found.x)

@@ -3,7 +3,11 @@
 An explicit `__init__` without the newest API, so that published models load on transformers 4.57 to 5.23.
 """
 
+from collections.abc import Mapping
+
 from transformers import AutoConfig, PretrainedConfig
+
+from .text_occupation import FORMS
 
 TASK = "occupation-classification"
 # In the config itself, so that every copy that anybody saves again still names its pipeline.
@@ -31,7 +35,8 @@ class OccupationConfig(PretrainedConfig):
         ngram_buckets: hash buckets of the title's character n-grams, and as many of the whole text's n-grams.
         ngram_dim: size of the vector of a record's n-grams, which the lexical head begins with.
         title_memory, definition_memory: how much room the memories of known texts take (`Memory.sizes`).
-        softmax_temperature: what the logits are divided by before the softmax.
+        softmax_temperature: what the logits are divided by before the softmax: a number, or one for each of the forms
+            title_and_duties, title and duties.
     """
 
     model_type = "occ_autocoder"
@@ -77,13 +82,21 @@ class OccupationConfig(PretrainedConfig):
         self.ngram_dim = ngram_dim
         self.title_memory = title_memory or {}
         self.definition_memory = definition_memory or {}
-        self.softmax_temperature = softmax_temperature
+        self.softmax_temperature = checked_temperature(softmax_temperature)
         self.initializer_range = initializer_range
         kwargs.setdefault("custom_pipelines", {name: dict(values) for name, values in CUSTOM_PIPELINES.items()})
         super().__init__(**kwargs)
 
     def get_text_config(self, *args, **kwargs):
         return self.encoder_config
+
+
+def checked_temperature(given: float | Mapping[str, float]) -> float | dict[str, float]:
+    """The temperature, or those of the forms; ValueError for a missing or unknown form, or a value not above 0."""
+    values = dict(given) if isinstance(given, Mapping) else dict.fromkeys(FORMS, given)
+    if sorted(values) != sorted(FORMS) or not all(0 < value < float("inf") for value in values.values()):
+        raise ValueError(f"softmax_temperature is {given}; allowed: above 0, one or for each of {', '.join(FORMS)}")
+    return values if isinstance(given, Mapping) else given
 
 
 OccupationConfig.register_for_auto_class()

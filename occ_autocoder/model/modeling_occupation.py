@@ -118,12 +118,18 @@ class OccupationForSequenceClassification(PreTrainedModel):
             logits, evidence = F.log_softmax(head_logits, dim=-1).sum(1), None
         else:
             evidence = self.evidence(embeddings, title_ngrams, text_ngrams, head_logits)
-            logits = self.fusion(evidence, form) / self.config.softmax_temperature
+            logits = self.fusion(evidence, form) / self.temperatures(form)
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
         shown = evidence if output_evidence else None
         return OccupationOutput(
             loss=loss, logits=logits, head_logits=head_logits, embeddings=embeddings, evidence=shown
         )
+
+    def temperatures(self, form: torch.Tensor) -> torch.Tensor:
+        """Each record's place in `FORMS` [B] -> what its logits are divided by [B, 1]."""
+        given = self.config.softmax_temperature
+        values = [given[name] if isinstance(given, dict) else given for name in FORMS]
+        return torch.tensor(values, device=form.device)[form].unsqueeze(-1)
 
     def add_occupations(self, tokenizer, occupations) -> None:
         """Code to further occupations from their texts, without training: see `remember_occupation.add_occupations`."""

@@ -1,7 +1,7 @@
-"""The weights of the evidence, fitted on records that neither the head nor the memory has seen.
+"""The weights of the evidence and the temperatures, fitted on records that neither the head nor the memory has seen.
 
-Stacking (Wolpert 1992, "Stacked generalization"): a few weights for each of the three forms, by maximum likelihood, so
-that the confidences are calibrated in the same step.
+Stacking (Wolpert 1992, "Stacked generalization"): a few weights for each of the three forms, by maximum likelihood. The
+weights suit the records that they were fitted on better than others, which the temperature of the form mends.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,12 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
+from occ_autocoder.evaluation.calibration import fit_temperature
 from occ_autocoder.model.text_occupation import FORMS
 
 # How strongly the weights are held to what was known before: this much, in nats, for a weight e times as large.
 PENALTY = 0.3
+TEMPERATURE_PENALTY = 10.0
 MAX_RECORDS = 4000
 
 
@@ -29,24 +31,42 @@ def part_evidence(model, batch: dict) -> torch.Tensor:
     return model(**batch, output_evidence=True).evidence.cpu()
 
 
-def fit_fusion(model, batches: Callable, forms: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> dict[str, int]:
-    """Set `model.fusion.weight` for each form that has held-out examples; how many each had.
+def fit_fusion(
+    model, batches: Callable, forms: torch.Tensor, labels: torch.Tensor, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Set the weights and the temperature of each form that has held-out examples: how many it had, and the latter.
 
     Args:
         batches: indices -> the model's inputs.
         forms, labels: [n], of the held-out examples.
     """
     generator = torch.Generator().manual_seed(seed)
-    counts = {}
+    about = {}
     for place, form in enumerate(FORMS):
         indices = (forms == place).nonzero().squeeze(-1)
         indices = indices[torch.randperm(len(indices), generator=generator)[:MAX_RECORDS]].sort().values
-        counts[form] = len(indices)
+        about[form] = {"records": len(indices), "temperature": 1.0}
         if len(indices):
-            evidence = evidence_of(model, batches, indices)
-            weight = fitted(evidence, labels[indices], model.fusion.prior()[place])
+            evidence, prior = evidence_of(model, batches, indices), model.fusion.prior()[place]
+            weight = fitted(evidence, labels[indices], prior)
             model.fusion.weight.data[place] = weight.to(model.fusion.weight)
-    return counts
+            about[form]["temperature"] = cross_fitted_temperature(evidence, labels[indices], prior)
+    model.config.softmax_temperature = {form: values["temperature"] for form, values in about.items()}
+    return about
+
+
+def cross_fitted_temperature(evidence: torch.Tensor, labels: torch.Tensor, prior: torch.Tensor) -> float:
+    """How much too sure of other records the weights are that are fitted on these, [n, C, K]: what to divide by.
+
+    Found on the logits of each half of the records by the weights fitted on the other half. Its logarithm is twice that
+    of the temperature wanted: the excess is 0 on the fitted records themselves, and falls as one over their number.
+    """
+    halves = torch.arange(len(labels)) % 2 == 0
+    logits = torch.empty(evidence.shape[:2])
+    for half in (halves, ~halves):
+        weight = fitted(evidence[~half], labels[~half], prior) if (~half).any() else prior
+        logits[half] = evidence[half] @ weight
+    return fit_temperature(logits.numpy(), labels.numpy(), penalty=TEMPERATURE_PENALTY) ** 0.5
 
 
 def fitted(evidence: torch.Tensor, labels: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
