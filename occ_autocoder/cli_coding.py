@@ -25,6 +25,9 @@ def predict(
     batch_size: BatchOption = 32,
     columns: ColumnsOption = None,
     keep_text: Annotated[bool, typer.Option("--keep-text", help="Copy titles and duties into OUT.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Say why: known texts, words, the rival code. Fifty times as slow.")
+    ] = False,
 ) -> None:
     """Code a file of records: each row comes out with its most probable codes, or rejected with the reason."""
     from occ_autocoder.serving import code_records
@@ -38,6 +41,7 @@ def predict(
         batch_size=batch_size,
         columns=pairs(columns, "--columns"),
         keep_text=keep_text,
+        evidence=evidence,
     )
     typer.echo(f"{ledger.coded:,} of {ledger.rows:,} rows coded: {output}")
     if ledger.rejected:

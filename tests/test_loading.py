@@ -39,6 +39,7 @@ for model, revision in json.loads(sys.argv[1]):
     coder = pipeline("occupation-classification", model=model, revision=revision, trust_remote_code=True)
     assert type(coder.model).__module__.startswith("transformers_modules.")
     found.append(shown(coder))
+    assert coder.explain("staff nurse", top_k=1)[0]["label"] == coder("staff nurse", top_k=1)[0]["label"]
 assert not any(name.partition(".")[0] == "occ_autocoder" for name in sys.modules)
 print(json.dumps(found))
 """

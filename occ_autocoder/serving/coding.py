@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -24,12 +24,14 @@ LONGEST_REASON = 200
 class Coding:
     """What the model said of one record: `occupations`, the most probable first, and whether its text was cut.
 
-    An occupation is a dict of `code`, `title` and `confidence` (0 to 1).
+    An occupation is a dict of `code`, `title` and `confidence` (0 to 1). `evidence` is what `pipeline.explain` says of
+    each of them, where it was asked.
     """
 
     record: Record
     occupations: list[dict]
     truncated: bool
+    evidence: list[dict] | None = None
 
 
 def code_records(
@@ -42,14 +44,16 @@ def code_records(
     batch_size: int = 32,
     columns: Mapping[str, str | None] | None = None,
     keep_text: bool = False,
+    evidence: bool = False,
 ) -> Ledger:
     """Code every row of `source` (see `iter_records`) into `output`, a .csv, .tsv, .jsonl or .parquet file.
 
     Columns: `id`, `row` (its number in the source), `code`, `title`, `confidence`, `code_2` ... `confidence_<top_k>`,
     and `truncated`; JSON lines have a list `occupations` in place of the codes. With `keep_text`, `job_title` and
-    `job_duties` too, normalised. Beside it lie `<stem>.rejected.csv` (row, id, column, reason) and the account,
-    `<stem>.ledger.json`, which is returned. All three get their names when the last row is written: a run that fails
-    leaves what was there before.
+    `job_duties` too, normalised. With `evidence`, `output.EVIDENCE` about the first code too, or in JSON lines all of
+    `pipeline.explain` beside each code; it takes some fifty times as long. Beside the output lie `<stem>.rejected.csv`
+    (row, id, column, reason) and the account, `<stem>.ledger.json`, which is returned. All three get their names when
+    the last row is written: a run that fails leaves what was there before.
 
     Args:
         pipeline: an `OccupationClassificationPipeline`.
@@ -64,12 +68,18 @@ def code_records(
     kind = output_kind(output)
     places = (output, *places_beside(output))
     check_places(source, places)
+    if evidence and level is not None:
+        raise ValueError(f"evidence with level {level}; allowed: evidence of the model's own codes, without a level")
     answers = len(probe(pipeline, top_k, level, batch_size))
     tally = Counter()
     rows = counted(iter_records(source, columns=columns), tally)
     rows = code_rows(pipeline, rows, top_k=top_k, level=level, batch_size=batch_size)
+    rows = (explained(pipeline, row, top_k) for row in rows) if evidence else rows
     with completed(*places) as (coded, rejected, about):
-        with kind.open(coded, kind.columns(answers, keep_text)) as write, delimited(rejected, REJECTED) as reject:
+        with (
+            kind.open(coded, kind.columns(answers, keep_text, evidence)) as write,
+            delimited(rejected, REJECTED) as reject,
+        ):
             write_rows(rows, lambda part: write([kind.row(coding, keep_text) for coding in part]), reject, tally)
         ledger = new_ledger(tally, pipeline, coded, str(source), str(output), top_k=top_k, level=level)
         about.write_text(ledger.to_json(), encoding="utf-8")
@@ -145,6 +155,14 @@ def coding(record: Record, answer: Mapping) -> Coding | Rejected:
     if not all(math.isfinite(item["confidence"]) for item in occupations):
         return Rejected(record.row, record.id, "", "the model's confidence is not a number")
     return Coding(record, occupations, answer["truncated"])
+
+
+def explained(pipeline, row: Coding | Rejected, top_k: int) -> Coding | Rejected:
+    """The coding with its evidence."""
+    if isinstance(row, Rejected):
+        return row
+    fields = {"job_title": row.record.job_title, "job_duties": row.record.job_duties}
+    return replace(row, evidence=pipeline.explain(fields, top_k=top_k))
 
 
 def counted(rows: Iterable[Record | Rejected], tally: Counter) -> Iterator[Record | Rejected]:

@@ -15,6 +15,15 @@ Columns = Mapping[str, type]
 REJECTED: Columns = {"row": int, "id": str, "column": str, "reason": str}
 ANSWER: Columns = {"code": str, "title": str, "confidence": float}
 TEXTS: Columns = {"job_title": str, "job_duties": str}
+EVIDENCE: Columns = {
+    "nearest_title": str,
+    "nearest_definition": str,
+    "words": str,
+    "rival": str,
+    "rival_title": str,
+    "rival_confidence": float,
+    "words_against_rival": str,
+}
 DIGITS = 6
 
 # What a spreadsheet takes for the start of a formula, in full width too; and the apostrophe, so that it can be undone.
@@ -59,23 +68,46 @@ def parquet(path: Path, columns: Columns) -> Iterator[Write]:
         yield lambda rows: writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema))
 
 
-def flat_columns(answers: int, keep_text: bool) -> Columns:
+def flat_columns(answers: int, keep_text: bool, evidence: bool = False) -> Columns:
     """The columns of a table with `answers` codes a record."""
     numbered = {named(name, place): kind for place in range(answers) for name, kind in ANSWER.items()}
-    return {"id": str, "row": int, **(TEXTS if keep_text else {}), **numbered, "truncated": bool}
+    optional = EVIDENCE if evidence else {}
+    return {"id": str, "row": int, **(TEXTS if keep_text else {}), **numbered, "truncated": bool, **optional}
 
 
 def flat_row(coding, keep_text: bool) -> dict:
     """A `coding.Coding` as a row of that table."""
     answers = enumerate(rounded(coding.occupations))
     cells = {named(name, place): value for place, answer in answers for name, value in answer.items()}
-    return {**of_record(coding.record, keep_text), **cells, "truncated": coding.truncated}
+    about = flat_evidence(coding.evidence[0]) if coding.evidence else {}
+    return {**of_record(coding.record, keep_text), **cells, "truncated": coding.truncated, **about}
+
+
+def flat_evidence(item: Mapping) -> dict:
+    """What `pipeline.explain` says of one code, as the cells of `EVIDENCE`."""
+    rival = item["rival"] or {"label": "", "title": "", "score": 0.0, "words": []}
+    return {
+        **{name: (item[name] or {"text": ""})["text"] for name in ("nearest_title", "nearest_definition")},
+        "words": shown_words(item["words"]),
+        "rival": rival["label"],
+        "rival_title": rival["title"],
+        "rival_confidence": round(rival["score"], DIGITS),
+        "words_against_rival": shown_words(rival["words"]),
+    }
+
+
+def shown_words(words: Sequence[Mapping]) -> str:
+    """Words with their weights in one cell: "driver +0.62; bus -2.54"."""
+    return "; ".join(f"{word['text']} {word['weight']:+.2f}" for word in words)
 
 
 def nested_row(coding, keep_text: bool) -> dict:
     """A `coding.Coding` as an object with a list `occupations`."""
-    own = of_record(coding.record, keep_text)
-    return {**own, "occupations": rounded(coding.occupations), "truncated": coding.truncated}
+    own, occupations = of_record(coding.record, keep_text), rounded(coding.occupations)
+    for occupation, evidence in zip(occupations, coding.evidence or (), strict=bool(coding.evidence)):
+        known = ("label", "title", "score")
+        occupation["evidence"] = {name: value for name, value in evidence.items() if name not in known}
+    return {**own, "occupations": occupations, "truncated": coding.truncated}
 
 
 def of_record(record, keep_text: bool) -> dict:
@@ -99,7 +131,7 @@ class Kind:
 
     open: Callable[[Path, Columns], AbstractContextManager[Write]]
     row: Callable[..., dict] = flat_row
-    columns: Callable[[int, bool], Columns] = flat_columns
+    columns: Callable[[int, bool, bool], Columns] = flat_columns
 
 
 KINDS = {
