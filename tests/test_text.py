@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occ_autocoder.model.ngrams_occupation import bucket, character_ngrams, text_ngrams, title_ngrams, word_ngrams
-from occ_autocoder.model.text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, render
+from occ_autocoder.model.text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, read_title, render
 
 ANY_TEXT = st.text(st.characters())  # surrogates too
 INVISIBLE = (
@@ -66,6 +66,37 @@ def test_nothing_but_words_and_single_blanks_is_left(text):
     assert found == " ".join(found.split()) == unicodedata.normalize("NFKC", found)
     assert not {"Cc", "Cf", "Cs", "Co", "Cn"} & {unicodedata.category(character) for character in found}
     found.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Nurse (m/f).", "nurse"),
+        ("f/m/d Koch (m/w/d)", "koch"),
+        ("Registered nurse, female", "registered nurse"),
+        ("WAITRESS", "waiter"),
+        ("Saleswoman", "salesman"),
+        ("Chairpersons", "chairmen"),
+        ("landladies", "landlords"),
+        ("Driver's mate", "drivers mate"),
+        ("Co-ordinator", "co ordinator"),
+        ("C++ / C# / ASP.NET developer", "c++ c# asp.net developer"),
+        ("R&D engineer", "r&d engineer"),
+        ("F/X artist", "f x artist"),
+        ("midwife", "midwife"),
+        ("malt house operator", "malt house operator"),
+        ("(m/f)", "(m/f)"),
+        ("???", "???"),
+    ],
+)
+def test_a_title_is_read_without_punctuation_and_sex(title, expected):
+    assert read_title(title) == expected
+
+
+@given(ANY_TEXT)
+def test_reading_twice_is_reading_once_and_leaves_something(text):
+    once = read_title(normalize(text))
+    assert read_title(once) == once and bool(once) == bool(normalize(text))
 
 
 LONG = {"a": "a", "expander": "\ufdfa", "blank": " ", "zero width": "\u200b", "marks": "\u0316\u0300"}

@@ -6,7 +6,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from .ngrams_occupation import text_ngrams, title_ngrams
-from .text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, render
+from .text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, read_title, render
 
 TEXT_FIELDS = ("job_title", "job_duties")
 
@@ -20,7 +20,7 @@ def record_features(job_title: str, job_duties: str, tokenizer, config) -> dict:
         ValueError: when both fields are empty after normalisation.
     """
     truncated = max(len(job_title), len(job_duties)) > MAX_CHARACTERS
-    job_title, job_duties = normalize(job_title), normalize(job_duties)
+    job_title, job_duties = read_title(normalize(job_title)), normalize(job_duties).casefold()
     form = form_of(job_title, job_duties)
     text_ids, cut = tokenize(render(job_title, job_duties), tokenizer, config)
     title_ids, _ = tokenize(render(job_title) if job_title else "", tokenizer, config)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from .features_occupation import pad, tokenize
 from .memory_occupation import Memory
 from .ngrams_occupation import text_ngrams, title_ngrams
-from .text_occupation import normalize, render
+from .text_occupation import normalize, read_title, render
 
 KnownText = tuple[str, int]
 Embed = Callable[[list[torch.Tensor]], torch.Tensor]
@@ -37,7 +37,7 @@ def remember(
     The n-grams' weights, log((1 + texts) / (1 + texts with it)) + 1 as scikit-learn's, are counted on these texts.
     `embed` gives the embeddings of tokenised texts, where somebody has them already; the encoder's own where None.
     """
-    titles, definitions = cleaned(titles), cleaned(definitions)
+    titles, definitions = cleaned(titles, read_title), cleaned(definitions, str.casefold)
     weights = inverse_frequencies(titles, definitions, model.config.ngram_buckets)
     model.ngram_weights = weights.to(model.ngram_weights)
     model.titles = filled(model, tokenizer, titles, TITLE)
@@ -63,7 +63,7 @@ def add_occupations(model, tokenizer, occupations: Sequence[Mapping]) -> None:
         own_titles, about = occupation_texts(occupation)
         titles += [(text, label) for text in own_titles]
         definitions += [(text, label) for text in about]
-    titles, definitions = cleaned(titles), cleaned(definitions)
+    titles, definitions = cleaned(titles, read_title), cleaned(definitions, str.casefold)
     add_labels(model, occupations)
     weigh_new_ngrams(model, titles, definitions)
     model.titles = joined(model, model.titles, filled(model, tokenizer, titles, TITLE), tokenizer)
@@ -109,9 +109,9 @@ def set_sizes(model) -> None:
     model.config.title_memory, model.config.definition_memory = model.titles.sizes(), model.definitions.sizes()
 
 
-def cleaned(texts: Sequence[KnownText]) -> list[KnownText]:
-    """The texts normalised, each once a label, empty ones left out, in the order of the labels."""
-    found = dict.fromkeys((normalize(text), label) for text, label in texts)
+def cleaned(texts: Sequence[KnownText], read: Callable[[str], str]) -> list[KnownText]:
+    """The texts as a record's are read, each once a label, empty ones left out, in the order of the labels."""
+    found = dict.fromkeys((read(normalize(text)), label) for text, label in texts)
     return sorted((pair for pair in found if pair[0]), key=lambda pair: pair[1])
 
 

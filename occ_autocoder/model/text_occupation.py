@@ -1,8 +1,9 @@
-"""Record -> text: normalisation and the three templates, the same for training and for serving.
+"""Record -> text: normalisation, what of it is read, and the three templates; the same for training and for serving.
 
 Only the standard library: this file travels with published weights.
 """
 
+import re
 import unicodedata
 
 TEMPLATES = {
@@ -32,6 +33,50 @@ def _visible(character: str) -> str:
     if character.isspace():
         return " "
     return "" if unicodedata.category(character) in _INVISIBLE_CATEGORIES else character
+
+
+# What says nothing of the work: who is wanted, and punctuation but for that within words ("asp.net", "c++", "r&d").
+_SEXES = re.compile(
+    r"\(?\b(?:[dx]\s?[/|]\s?)?(?:m\s?[/|]\s?[fw]|[fw]\s?[/|]\s?m)(?:\s?[/|]\s?[dx])?\b\)?|\b(?:fe)?male\b"
+)
+_APOSTROPHES = re.compile(r"['\u2018\u2019\u02bc`´]")
+_SILENT = re.compile(r"[\s\"\u201c-\u201f«»(){}\[\]<>,;:!?*_|/\\~^=\u2010-\u2015-]+|[.]+(?=\s|$)|(?<=\s)[.]+")
+# English words for a woman at work, and the word for anybody that stands in classifications.
+_WOMEN = {
+    "actress": "actor",
+    "barmaid": "barman",
+    "heiress": "heir",
+    "headmistress": "headmaster",
+    "landlady": "landlord",
+    "laundress": "launderer",
+    "manageress": "manager",
+    "masseuse": "masseur",
+    "proprietress": "proprietor",
+    "stewardess": "steward",
+    "waitress": "waiter",
+}
+_WOMEN |= {f"{word}es": f"{known}s" for word, known in _WOMEN.items() if word.endswith("ss")}
+_WOMEN |= {"barmaids": "barmen", "landladies": "landlords", "masseuses": "masseurs"}
+_WOMAN = re.compile(rf"\b(?:({'|'.join(_WOMEN)})|(\w+)(woman|women|persons?))\b")
+
+
+def read_title(job_title: str) -> str:
+    """The title as the model reads it: in small letters, without punctuation and without the sex of who does the work.
+
+    So "Nurse (m/f)." is "nurse", "Waitress" is "waiter", and "Saleswoman" and "Salesperson" are "salesman". Idempotent.
+    A title of which nothing would be left is left as it is, in small letters.
+    """
+    text = _SEXES.sub(" ", job_title.casefold())
+    text = _SILENT.sub(" ", _APOSTROPHES.sub("", text))
+    text = " ".join(_WOMAN.sub(_anybody, text).split())
+    return text or job_title.casefold()
+
+
+def _anybody(match: re.Match) -> str:
+    word, stem, woman = match.groups()
+    if word:
+        return _WOMEN[word]
+    return stem + ("men" if woman in ("women", "persons") else "man")
 
 
 def form_of(job_title: str, job_duties: str) -> str:
