@@ -11,6 +11,7 @@ from .cli_cleaning import clean
 from .cli_coding import evaluate, predict
 from .cli_comparison import compare
 from .cli_dataset import dataset
+from .cli_planning import plan
 from .cli_recalibration import recalibrate
 from .cli_synthesis import synthesize
 from .cli_taxonomy import taxonomy
@@ -53,7 +54,9 @@ def one_line(error: Exception) -> str:
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(taxonomy, name="taxonomy")
 app.add_typer(dataset, name="dataset")
-for command in (demo, clean, synthesize, finetune_llm, paraphrase, train, predict, evaluate, compare, recalibrate):
+for command in (demo, clean, synthesize, finetune_llm, paraphrase, train):
+    app.command()(command)
+for command in (predict, evaluate, plan, compare, recalibrate):
     app.command()(command)
 
 

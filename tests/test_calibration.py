@@ -1,4 +1,4 @@
-"""Calibration: errors worked by hand, a temperature that is found again, conformal sets that hold what they promise."""
+"""Calibration: errors worked by hand, a temperature that is found again."""
 
 import math
 
@@ -7,8 +7,6 @@ import pytest
 from scipy.special import softmax as scipy_softmax
 
 from occ_autocoder.evaluation.calibration import (
-    conformal_sets,
-    conformal_threshold,
     expected_calibration_error,
     fit_temperature,
     reliability_table,
@@ -120,36 +118,3 @@ def test_temperature_ends_near_a_bound_when_every_record_is_right():
 def test_bad_logits_are_named(logits, labels, message):
     with pytest.raises(ValueError, match=message):
         fit_temperature(logits, labels)
-
-
-def test_conformal_threshold_by_hand():
-    own = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-    probabilities = np.stack([own, 1 - own], axis=1)
-    labels = np.zeros(9, int)
-    # 9 scores 0.1 .. 0.9: ceil(10 * 0.9) = 9, the largest; ceil(10 * 0.8) = 8, the one before it.
-    assert conformal_threshold(probabilities, labels, alpha=0.1) == pytest.approx(0.9)
-    assert conformal_threshold(probabilities, labels, alpha=0.2) == pytest.approx(0.8)
-    # 8 records cannot promise 90 %.
-    assert conformal_threshold(probabilities[1:], labels[1:], alpha=0.1) == math.inf
-    assert conformal_sets(probabilities, math.inf).all()
-    with pytest.raises(ValueError, match="alpha must lie between 0 and 1, not 1"):
-        conformal_threshold(probabilities, labels, alpha=1)
-
-
-def test_conformal_sets_hold_every_code_at_or_above_the_limit():
-    sets = conformal_sets(np.array([[0.5, 0.3, 0.2], [0.9, 0.1, 0.0]]), threshold=0.7)
-    assert sets.tolist() == [[True, True, False], [True, False, False]]
-
-
-def test_conformal_sets_hold_the_right_code_as_often_as_promised_even_when_miscalibrated():
-    generator = np.random.default_rng(3)
-    alpha, fitted, covered = 0.2, 99, []
-    for _ in range(200):
-        logits = 2 * generator.normal(size=(fitted + 200, 8))
-        labels = drawn_labels(softmax(logits, 3.0), generator)
-        probabilities = softmax(logits)  # far too sure
-        limit = conformal_threshold(probabilities[:fitted], labels[:fitted], alpha)
-        sets = conformal_sets(probabilities[fitted:], limit)
-        covered.append(sets[np.arange(200), labels[fitted:]].mean())
-    # The expectation is exactly 0.8 for 99 records; the mean of 200 rounds has a standard error of 0.004.
-    assert np.mean(covered) == pytest.approx(1 - alpha, abs=0.015)

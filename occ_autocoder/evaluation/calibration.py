@@ -1,4 +1,4 @@
-"""Does a confidence of 0.8 mean right in 8 of 10 cases: temperature, calibration error, reliability, conformal sets."""
+"""Does a confidence of 0.8 mean right in 8 of 10 cases: temperature, calibration error, reliability."""
 
 import math
 from collections.abc import Sequence
@@ -121,23 +121,3 @@ def expected_calibration_error(
     rows = reliability_table(confidence, correct, bins, equal_mass=equal_mass)
     total = sum(row["records"] for row in rows)
     return sum(row["records"] / total * abs(row["accuracy"] - row["confidence"]) for row in rows)
-
-
-def conformal_threshold(probabilities: np.ndarray, labels: Sequence[int], alpha: float = 0.1) -> float:
-    """The score limit q of split conformal prediction with score 1 - p_label (LAC; Sadinle et al. 2019).
-
-    Fitted on held-out records [n, C], it makes `conformal_sets` of new records from the same source hold the right code
-    with probability 1 - alpha or more, over all records, not within each code. With fewer than 1/alpha - 1 records no
-    limit can promise that: infinity, and every code is in every set.
-    """
-    probabilities, labels = check_scores(probabilities, labels, "probabilities")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
-    scores = np.sort(1.0 - probabilities[np.arange(len(labels)), labels])
-    rank = math.ceil((len(scores) + 1) * (1 - alpha))
-    return float(scores[rank - 1]) if rank <= len(scores) else math.inf
-
-
-def conformal_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Which codes are in the set of each record: bool [n, C], from probabilities [n, C] and `conformal_threshold`."""
-    return 1.0 - np.asarray(probabilities, dtype=np.float64) <= threshold
