@@ -1,5 +1,6 @@
 """The commands that use a trained model: coding a file, and measuring how well that goes."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,12 +29,17 @@ def predict(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Say why: known texts, words, the rival code. Fifty times as slow.")
     ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="plan.json of `plan`: codes as deep as is safe, the rest for a person."),
+    ] = None,
 ) -> None:
     """Code a file of records: each row comes out with its most probable codes, or rejected with the reason."""
     from occ_autocoder.serving import code_records
 
+    pipeline = open_model(model)
     ledger = code_records(
-        open_model(model),
+        pipeline,
         source,
         output,
         top_k=top_k,
@@ -42,12 +48,28 @@ def predict(
         columns=pairs(columns, "--columns"),
         keep_text=keep_text,
         evidence=evidence,
+        thresholds=plan and safe_thresholds(plan, pipeline.model.config),
     )
     typer.echo(f"{ledger.coded:,} of {ledger.rows:,} rows coded: {output}")
     if ledger.rejected:
         typer.echo(f"{ledger.rejected:,} rejected, with their reasons: {output.with_suffix('.rejected.csv')}")
     if ledger.truncated:
         typer.echo(f"{ledger.truncated:,} of the coded were longer than the model reads: column truncated")
+
+
+def safe_thresholds(path: Path, config) -> dict[int, float]:
+    """level -> threshold of a plan's back-off; ValueError where it is no plan, or one for another classification."""
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        row = next(row for row in plan["rows"] if row["level"] == "back-off")
+        thresholds = {int(level): value for level, value in row["threshold"].items() if value is not None}
+        scheme = plan["scheme"], plan["scheme_version"]
+    except (ValueError, KeyError, TypeError, StopIteration, AttributeError):
+        raise ValueError(f"{path}: no plan; allowed: the plan.json that `plan` wrote") from None
+    if scheme != (config.scheme, config.scheme_version):
+        known = f"{config.scheme} {config.scheme_version}".strip()
+        raise ValueError(f"{path}: a plan for {' '.join(scheme).strip()}; allowed: one for the model's {known}")
+    return thresholds
 
 
 def evaluate(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from transformers import Pipeline
 
+from .backoff_occupation import is_ambiguous, safe_code, separating_question
 from .explain_occupation import explain
 from .features_occupation import TEXT_FIELDS, collate, record_features
 
@@ -20,6 +21,10 @@ class OccupationClassificationPipeline(Pipeline):
         level: the level of the classification to answer at; a group's score is the sum of its codes' scores. Without
             it, the codes that the model was trained on.
         return_truncated: gives {"occupations": [...], "truncated": bool} a record in place of the list.
+        thresholds: level -> confidence from which a code of that level is safe, as a plan has them. Gives the dict of
+            `return_truncated` with `safe`, {"label", "title", "level", "score"} of the deepest safe code, or None where
+            a person is to code the record; `ambiguous`, whether the second code is half as probable as the first; and
+            `question`, which separates these two where it is, else "".
     Returns for every record a list of {"label": code, "title": str, "score": 0..1}, the most probable first.
     Raises: ValueError for a record with neither title nor duties, or a level that the classification lacks.
     """
@@ -35,12 +40,17 @@ class OccupationClassificationPipeline(Pipeline):
             return super().__call__(inputs, *args, **kwargs) if inputs != [] else []
         return super().__call__((record for record in inputs), *args, **kwargs)
 
-    def _sanitize_parameters(self, top_k=TOP_K, level=None, return_truncated=False):
+    def _sanitize_parameters(self, top_k=TOP_K, level=None, return_truncated=False, thresholds=None):
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise ValueError(f"top_k is {top_k!r}; allowed: a whole number from 1, or None for all codes")
         if level is not None:
             self.groups_at(level)
-        return {}, {}, {"top_k": top_k, "level": level, "return_truncated": return_truncated}
+        for name, threshold in (thresholds or {}).items():
+            self.groups_at(name)
+            if not isinstance(threshold, int | float):
+                raise ValueError(f"the threshold of level {name} is {threshold!r}; allowed: a number")
+        options = {"top_k": top_k, "level": level, "return_truncated": return_truncated, "thresholds": thresholds}
+        return {}, {}, options
 
     def preprocess(self, inputs):
         job_title, job_duties = record_fields(inputs)
@@ -52,19 +62,34 @@ class OccupationClassificationPipeline(Pipeline):
         truncated = model_inputs.pop("truncated")
         return {"logits": self.model(**model_inputs).logits, "truncated": truncated}
 
-    def postprocess(self, model_outputs, top_k=TOP_K, level=None, return_truncated=False):
-        scores = model_outputs["logits"][0].double().softmax(-1)
-        codes, scores = self.at_level(scores, level)
+    def postprocess(self, model_outputs, top_k=TOP_K, level=None, return_truncated=False, thresholds=None):
+        all_scores = model_outputs["logits"][0].double().softmax(-1)
+        codes, scores = self.at_level(all_scores, level)
         count = len(codes) if top_k is None else min(top_k, len(codes))
         best = scores.topk(count)
-        known = self.model.config.occupations
         occupations = [
-            {"label": codes[place], "title": known.get(codes[place], {}).get("title", ""), "score": score}
+            {"label": codes[place], "title": self.title_of(codes[place]), "score": score}
             for score, place in zip(best.values.tolist(), best.indices.tolist())
         ]
-        if return_truncated:
-            return {"occupations": occupations, "truncated": bool(model_outputs["truncated"][0])}
-        return occupations
+        if not return_truncated and thresholds is None:
+            return occupations
+        found = {"occupations": occupations, "truncated": bool(model_outputs["truncated"][0])}
+        return found if thresholds is None else found | self.decide(all_scores, thresholds)
+
+    def title_of(self, code: str) -> str:
+        """The title of a code of any level."""
+        return self.model.config.occupations.get(code, {}).get("title", "")
+
+    def decide(self, scores: torch.Tensor, thresholds: Mapping[int, float]) -> dict:
+        """What `thresholds` adds to an answer, from the scores of all labels [C]."""
+        safe = safe_code({level: self.at_level(scores, level) for level in thresholds}, thresholds)
+        if safe is not None:
+            level, code, score = safe
+            safe = {"label": code, "title": self.title_of(code), "level": level, "score": score}
+        ambiguous, question = is_ambiguous(scores), ""
+        if ambiguous:
+            question = separating_question(self.model, self.tokenizer, *scores.topk(2).indices.tolist())
+        return {"safe": safe, "ambiguous": ambiguous, "question": question}
 
     def explain(self, record, top_k: int = 3) -> list[dict]:
         """Why a record gets its `top_k` codes: known texts, words and the rival code; see `explain_occupation.explain`.

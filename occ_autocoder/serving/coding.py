@@ -25,13 +25,15 @@ class Coding:
     """What the model said of one record: `occupations`, the most probable first, and whether its text was cut.
 
     An occupation is a dict of `code`, `title` and `confidence` (0 to 1). `evidence` is what `pipeline.explain` says of
-    each of them, where it was asked.
+    each of them, where it was asked; `decision` the pipeline's `safe`, `ambiguous` and `question`, where it had
+    thresholds.
     """
 
     record: Record
     occupations: list[dict]
     truncated: bool
     evidence: list[dict] | None = None
+    decision: dict | None = None
 
 
 def code_records(
@@ -45,22 +47,25 @@ def code_records(
     columns: Mapping[str, str | None] | None = None,
     keep_text: bool = False,
     evidence: bool = False,
+    thresholds: Mapping[int, float] | None = None,
 ) -> Ledger:
     """Code every row of `source` (see `iter_records`) into `output`, a .csv, .tsv, .jsonl or .parquet file.
 
     Columns: `id`, `row` (its number in the source), `code`, `title`, `confidence`, `code_2` ... `confidence_<top_k>`,
     and `truncated`; JSON lines have a list `occupations` in place of the codes. With `keep_text`, `job_title` and
     `job_duties` too, normalised. With `evidence`, `output.EVIDENCE` about the first code too, or in JSON lines all of
-    `pipeline.explain` beside each code; it takes some fifty times as long. Beside the output lie `<stem>.rejected.csv`
-    (row, id, column, reason) and the account, `<stem>.ledger.json`, which is returned. All three get their names when
-    the last row is written: a run that fails leaves what was there before.
+    `pipeline.explain` beside each code; it takes some fifty times as long. With `thresholds`, `output.DECISION`: the
+    deepest safe code, and the question that separates the two best codes where they are close. Beside the output lie
+    `<stem>.rejected.csv` (row, id, column, reason) and the account, `<stem>.ledger.json`, which is returned. All three
+    get their names when the last row is written: a run that fails leaves what was there before.
 
     Args:
         pipeline: an `OccupationClassificationPipeline`.
         level: the level of the classification to code at, None for that of the model's labels.
         columns: our fields -> the source's columns.
+        thresholds: level -> the confidence from which a code of that level is safe.
     Raises:
-        ValueError: a level, top_k, batch_size or kind of file that is not allowed.
+        ValueError: a level, threshold, top_k, batch_size or kind of file that is not allowed.
         RecordsError: a source that cannot be read as a whole.
         OSError: an output that cannot be written.
     """
@@ -70,14 +75,14 @@ def code_records(
     check_places(source, places)
     if evidence and level is not None:
         raise ValueError(f"evidence with level {level}; allowed: evidence of the model's own codes, without a level")
-    answers = len(probe(pipeline, top_k, level, batch_size))
+    answers = len(probe(pipeline, top_k, level, batch_size, thresholds))
     tally = Counter()
     rows = counted(iter_records(source, columns=columns), tally)
-    rows = code_rows(pipeline, rows, top_k=top_k, level=level, batch_size=batch_size)
+    rows = code_rows(pipeline, rows, top_k=top_k, level=level, batch_size=batch_size, thresholds=thresholds)
     rows = (explained(pipeline, row, top_k) for row in rows) if evidence else rows
     with completed(*places) as (coded, rejected, about):
         with (
-            kind.open(coded, kind.columns(answers, keep_text, evidence)) as write,
+            kind.open(coded, kind.columns(answers, keep_text, evidence, thresholds is not None)) as write,
             delimited(rejected, REJECTED) as reject,
         ):
             write_rows(rows, lambda part: write([kind.row(coding, keep_text) for coding in part]), reject, tally)
@@ -86,14 +91,17 @@ def code_records(
     return ledger
 
 
-def probe(pipeline, top_k: int | None, level: int | None, batch_size: int) -> list[dict]:
+def probe(
+    pipeline, top_k: int | None, level: int | None, batch_size: int, thresholds: Mapping[int, float] | None = None
+) -> list[dict]:
     """The answer to one plain record, before anything is written.
 
     A wrong setting and a model that codes nothing are errors of the run: they must not come back as every row's.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; allowed: a whole number from 1")
-    return pipeline({"job_title": "cook"}, top_k=top_k, level=level)
+    answer = pipeline({"job_title": "cook"}, top_k=top_k, level=level, return_truncated=True, thresholds=thresholds)
+    return answer["occupations"]
 
 
 def code_rows(
@@ -104,13 +112,14 @@ def code_rows(
     level: int | None = None,
     batch_size: int = 32,
     window: int = WINDOW,
+    thresholds: Mapping[int, float] | None = None,
 ) -> Iterator[Coding | Rejected]:
     """Every row in its order, coded, or rejected as it was before or because the model could not code it.
 
     `window` rows are held at a time; their batches are of like length, so that little is padding.
     """
     rows = iter(rows)
-    options = {"top_k": top_k, "level": level}
+    options = {"top_k": top_k, "level": level, "thresholds": thresholds}
     with tqdm(desc="coding", unit=" rows", disable=None) as bar:
         while part := list(islice(rows, window)):
             yield from code_window(pipeline, part, options, batch_size, bar)
@@ -154,7 +163,8 @@ def coding(record: Record, answer: Mapping) -> Coding | Rejected:
     ]
     if not all(math.isfinite(item["confidence"]) for item in occupations):
         return Rejected(record.row, record.id, "", "the model's confidence is not a number")
-    return Coding(record, occupations, answer["truncated"])
+    decision = {name: answer[name] for name in ("safe", "ambiguous", "question")} if "safe" in answer else None
+    return Coding(record, occupations, answer["truncated"], decision=decision)
 
 
 def explained(pipeline, row: Coding | Rejected, top_k: int) -> Coding | Rejected:

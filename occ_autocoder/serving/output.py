@@ -24,6 +24,16 @@ EVIDENCE: Columns = {
     "rival_confidence": float,
     "words_against_rival": str,
 }
+DECISION: Columns = {
+    "decision": str,  # coded, at the level of the codes; backed off, at a coarser one; person
+    "safe_code": str,
+    "safe_title": str,
+    "safe_level": int,
+    "safe_confidence": float,
+    "ambiguous": bool,
+    "question": str,
+}
+CODED, BACKED_OFF, PERSON = "coded", "backed off", "person"
 DIGITS = 6
 
 # What a spreadsheet takes for the start of a formula, in full width too; and the apostrophe, so that it can be undone.
@@ -68,10 +78,10 @@ def parquet(path: Path, columns: Columns) -> Iterator[Write]:
         yield lambda rows: writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema))
 
 
-def flat_columns(answers: int, keep_text: bool, evidence: bool = False) -> Columns:
+def flat_columns(answers: int, keep_text: bool, evidence: bool = False, decision: bool = False) -> Columns:
     """The columns of a table with `answers` codes a record."""
     numbered = {named(name, place): kind for place in range(answers) for name, kind in ANSWER.items()}
-    optional = EVIDENCE if evidence else {}
+    optional = {**(DECISION if decision else {}), **(EVIDENCE if evidence else {})}
     return {"id": str, "row": int, **(TEXTS if keep_text else {}), **numbered, "truncated": bool, **optional}
 
 
@@ -80,7 +90,22 @@ def flat_row(coding, keep_text: bool) -> dict:
     answers = enumerate(rounded(coding.occupations))
     cells = {named(name, place): value for place, answer in answers for name, value in answer.items()}
     about = flat_evidence(coding.evidence[0]) if coding.evidence else {}
+    about |= flat_decision(coding) if coding.decision else {}
     return {**of_record(coding.record, keep_text), **cells, "truncated": coding.truncated, **about}
+
+
+def flat_decision(coding) -> dict:
+    """What is done with a record, as the cells of `DECISION`."""
+    safe = coding.decision["safe"] or {"label": "", "title": "", "level": 0, "score": 0.0}
+    deep = safe["label"] == coding.occupations[0]["code"]
+    return {
+        "decision": CODED if deep else BACKED_OFF if safe["label"] else PERSON,
+        "safe_code": safe["label"],
+        "safe_title": safe["title"],
+        "safe_level": safe["level"],
+        "safe_confidence": round(safe["score"], DIGITS),
+        **{name: coding.decision[name] for name in ("ambiguous", "question")},
+    }
 
 
 def flat_evidence(item: Mapping) -> dict:
@@ -107,7 +132,8 @@ def nested_row(coding, keep_text: bool) -> dict:
     for occupation, evidence in zip(occupations, coding.evidence or (), strict=bool(coding.evidence)):
         known = ("label", "title", "score")
         occupation["evidence"] = {name: value for name, value in evidence.items() if name not in known}
-    return {**own, "occupations": occupations, "truncated": coding.truncated}
+    about = flat_decision(coding) if coding.decision else {}
+    return {**own, "occupations": occupations, "truncated": coding.truncated, **about}
 
 
 def of_record(record, keep_text: bool) -> dict:
@@ -131,7 +157,7 @@ class Kind:
 
     open: Callable[[Path, Columns], AbstractContextManager[Write]]
     row: Callable[..., dict] = flat_row
-    columns: Callable[[int, bool, bool], Columns] = flat_columns
+    columns: Callable[[int, bool, bool, bool], Columns] = flat_columns
 
 
 KINDS = {
