@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from .cli_behaviour import behave
 from .cli_cleaning import clean
 from .cli_coding import evaluate, predict
 from .cli_comparison import compare
@@ -56,7 +57,7 @@ app.add_typer(taxonomy, name="taxonomy")
 app.add_typer(dataset, name="dataset")
 for command in (demo, clean, synthesize, finetune_llm, paraphrase, train):
     app.command()(command)
-for command in (predict, evaluate, plan, compare, recalibrate):
+for command in (predict, evaluate, behave, plan, compare, recalibrate):
     app.command()(command)
 
 

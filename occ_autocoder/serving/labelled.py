@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from occ_autocoder.data.records import Record, Rejected
+from occ_autocoder.model.features_occupation import collate, record_features
 from occ_autocoder.taxonomy import Occupation, Taxonomy, UnknownCodeError
 
 from .coding import Coding, code_rows, probe
@@ -85,3 +87,19 @@ def dense(occupations: Sequence[dict], places: dict[str, int]) -> np.ndarray:
     for item in occupations:
         row[places[item["code"]]] = item["confidence"]
     return row
+
+
+def predict_probabilities(
+    pipeline, job_titles: Sequence[str], job_duties: Sequence[str], batch_size: int = 32
+) -> np.ndarray:
+    """Probabilities [n, C] of the model's labels for records, in their order; ValueError for an empty record."""
+    model, tokenizer = pipeline.model.eval(), pipeline.tokenizer
+    order = sorted(range(len(job_titles)), key=lambda place: len(job_titles[place]) + len(job_duties[place]))
+    found = np.zeros((len(order), model.config.num_labels))
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        rows = [record_features(job_titles[place], job_duties[place], tokenizer, model.config) for place in places]
+        batch = {name: value.to(model.device) for name, value in collate(rows, tokenizer.pad_token_id or 0).items()}
+        with torch.no_grad():
+            found[places] = model(**batch).logits.double().softmax(-1).cpu().numpy()
+    return found
