@@ -30,6 +30,9 @@ def compare(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Another limit; an unknown name is answered with all. Repeatable."),
     ] = None,
+    behaviour: Annotated[
+        bool, typer.Option("--behaviour/--no-behaviour", help="Hold the second model to the limits of `behave` too.")
+    ] = True,
     batch_size: BatchOption = 32,
     columns: ColumnsOption = None,
 ) -> None:
@@ -50,6 +53,7 @@ def compare(
     taxonomy = model_taxonomy(models[1].model.config)
     references, is_golden = [record.code for record, _ in rows], [own for _, own in rows]
     found = compare_choices(*choices, references, taxonomy, golden=is_golden, limits=limits)
+    found["checks"] += behaviour_checks(models[1], rows, batch_size) if behaviour else []
     titles = {item.code: item.title for item in taxonomy}
     write_text(output / "comparison.md", comparison_report(found, (before, after), Path(source).name, titles))
     write_text(output / "comparison.json", json.dumps(found | {"rejected": len(rejected)}, indent=1) + "\n")
@@ -59,6 +63,28 @@ def compare(
     typer.echo(f"{len(rows):,} records, {len(rejected):,} rejected; report: {output / 'comparison.md'}")
     if not all(row["passed"] for row in found["checks"]):
         raise typer.Exit(REFUSED)
+
+
+def behaviour_checks(model, rows: "list[tuple[Record, bool]]", batch_size: int) -> list[dict]:
+    """A check for each limit on the records written otherwise."""
+    from functools import partial
+
+    from .evaluation.behaviour import behaviour_table, measured
+    from .serving import predict_probabilities
+
+    labels = [model.model.config.label2id.get(record.code, -1) for record, _ in rows]
+    texts = [record.job_title for record, _ in rows], [record.job_duties for record, _ in rows]
+    found, _ = behaviour_table(partial(predict_probabilities, model, batch_size=batch_size), *texts, labels)
+    return [
+        {
+            "check": f"{row['limit_of']}: {row['behaviour']}",
+            "found": measured(row),
+            "limit": row["limit"],
+            "passed": row["passed"],
+        }
+        for row in found
+        if row["passed"] is not None
+    ]
 
 
 def read_limits(changes: dict[str, str | None]):

@@ -114,6 +114,7 @@ def files(tmp_path, model_folder):
 
 def test_the_command_lets_the_same_model_pass_and_a_spoiled_one_not(files, model_folder):
     data = [files / "records.jsonl", "--golden", files / "golden.jsonl", "--limit", "calibration_error=1"]
+    data += ["--no-behaviour"]
     same = run("compare", model_folder, model_folder, *data, "--output", files / "same")
     assert same.exit_code == 0, same.output
     assert "40 records, 1 rejected" in same.stdout and "empty" in (files / "same" / "rejected.csv").read_text()
@@ -136,3 +137,11 @@ def test_the_command_says_what_is_allowed(files, model_folder):
     assert "row 1: code '77'; allowed: one that the second model gives" in fail(
         *asked, "--golden", files / "golden.jsonl"
     )
+
+
+def test_the_command_holds_the_second_model_to_the_limits_of_behaviour(files, model_folder):
+    asked = ["compare", model_folder, model_folder, files / "records.jsonl", "--output", files / "out"]
+    run(*asked)
+    checks = {row["check"]: row for row in json.loads((files / "out" / "comparison.json").read_text())["checks"]}
+    assert checks["flips: case"]["passed"] and checks["flips: punctuation"]["found"] == 0.0
+    assert checks["accuracy lost: one typo"]["limit"] == 0.06

@@ -147,13 +147,19 @@ def verdict(behaviour: Behaviour) -> dict:
     return {"limit": behaviour.loss, "limit_of": "accuracy lost" if behaviour.loss is not None else None}
 
 
-def passed(row: Mapping) -> bool | None:
-    """Whether the row is within its limit; None where it has none, or where the accuracy is not known."""
+def measured(row: Mapping) -> float | None:
+    """What the limit of a row is of; None where it has none, or where the accuracy is not known."""
     if row["limit_of"] == "flips":
-        return row["flip_rate"] <= row["limit"]
+        return row["flip_rate"]
     if row["limit_of"] is None or row["accuracy_before"] is None:
         return None
-    return row["accuracy_before"] - row["accuracy_after"] <= row["limit"]
+    return row["accuracy_before"] - row["accuracy_after"]
+
+
+def passed(row: Mapping) -> bool | None:
+    """Whether the row is within its limit; None where there is nothing to hold to it."""
+    value = measured(row)
+    return None if value is None else value <= row["limit"]
 
 
 def flips(name: str, records: Sequence[Record], varied: Sequence[Record], before, after) -> list[dict]:
