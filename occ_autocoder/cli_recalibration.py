@@ -37,6 +37,6 @@ def recalibrate(
     rows = fit(pipeline, found, weights=weights, seed=seed)
     pipeline.save_pretrained(output)
     write_text(output / "recalibration.json", json.dumps(rows, indent=1) + "\n")
-    columns_shown = ["Form", "Records", "Temperature", "Calibration error", "Log-loss", "Accuracy"]
+    columns_shown = ["Form", "Records", "Temperature", "Doubt", "Calibration error", "Log-loss", "Accuracy"]
     terminal().print(table("Recalibration", columns_shown, report_rows(rows)))
     typer.echo(f"model: {output}")

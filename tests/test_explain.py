@@ -17,7 +17,9 @@ RECORD = {"job_title": "bus driver", "job_duties": "drives a bus through the tow
 
 @pytest.fixture(scope="module")
 def coder(model_folder):
-    return occ_autocoder.load(model_folder)
+    coder = occ_autocoder.load(model_folder)
+    coder.model.config.doubt = 0.0  # the log-odds of the evidence are those before the doubt
+    return coder
 
 
 def test_the_evidence_adds_up_to_the_log_odds_to_the_rival(coder):

@@ -8,7 +8,6 @@ import pytest
 from commands import fail, succeed
 from tiny import tiny_records
 
-from occ_autocoder.evaluation.backoff import back_off, level_choices, safe_and_correct
 from occ_autocoder.evaluation.calibration import softmax
 from occ_autocoder.evaluation.planner import (
     BACK_OFF,
@@ -17,6 +16,7 @@ from occ_autocoder.evaluation.planner import (
     batch_interval,
     expected,
     keeps_promise,
+    outcome,
     plan,
     true_interval,
 )
@@ -33,21 +33,13 @@ def records(size: int, seed: int, too_sure: float = 2.0):
     return softmax(too_sure * logits), labels
 
 
-def outcome(row, probabilities, labels) -> tuple[int, int]:
-    """(right, coded) of records that are coded as the row says."""
-    choices = level_choices(probabilities, ANCESTORS)
-    thresholds = row["threshold"] if row["level"] == BACK_OFF else {row["level"]: row["threshold"]}
-    safe = back_off(choices, {level: value for level, value in thresholds.items() if value is not None})
-    return int(safe_and_correct(choices, safe, labels).sum()), int((safe.levels > 0).sum())
-
-
 def test_the_promise_holds_in_nineteen_of_twenty_draws():
     kept = {1: 0, 2: 0, BACK_OFF: 0}
     for seed in range(60):
         found = plan(*records(1000, seed), ANCESTORS, 0.9)
         new = records(1000, 1000 + seed)
         for row in found["rows"]:
-            kept[row["level"]] += keeps_promise(row, *outcome(row, *new))
+            kept[row["level"]] += keeps_promise(row, *outcome(row, *new, ANCESTORS))
     assert all(count >= 54 for count in kept.values()), kept  # 57 are expected; 53 or fewer happen in 1 of 40 cases
 
 
@@ -57,7 +49,7 @@ def test_with_assurance_the_target_is_missed_in_at_most_one_of_twenty_plans():
         probabilities, labels = records(1000, seed)
         for assurance in (0.95, None):
             row = plan(probabilities, labels, ANCESTORS, 0.9, assurance=assurance)["rows"][1]
-            right, coded = outcome(row, *many)
+            right, coded = outcome(row, *many, ANCESTORS)
             below = coded > 0 and right / coded < 0.9
             missed, without = (missed + below, without) if assurance else (missed, without + below)
     assert missed <= 6 < without  # 3 are expected at most, 7 or more happen in 1 of 30 cases

@@ -38,20 +38,21 @@ def test_a_model_that_is_far_too_sure_is_mended_and_keeps_its_codes(coder):
     assert [code["label"] for code in after] == [code["label"] for code in before]
     assert sum(code["score"] for code in after) < sum(code["score"] for code in before)
     row = rows[FORM]
-    assert row["records"] == 108 and row["temperature_after"] > 5 * row["temperature_before"]
+    assert row["records"] == 108 and row["doubt"] > 0.2
     assert row["after"]["log_loss"] < row["before"]["log_loss"] / 2
     assert row["after"]["accuracy"] == row["before"]["accuracy"]
-    assert coder.model.config.softmax_temperature[FORM] == row["temperature_after"]
+    assert coder.model.config.softmax_temperature[FORM] == row["temperature"]
     assert coder.model.config.softmax_temperature["duties"] == 0.1 and rows["duties"]["after"] is None
 
 
-def simulated(temperature: float, size: int = 1500):
-    """Evidence and labels that follow the weights, and the weights beside a temperature that is not theirs."""
+def simulated(temperature: float, doubt: float = 0.0, size: int = 1500):
+    """Evidence and labels that follow the weights, but for a share, and the weights beside a temperature of another."""
     torch.manual_seed(0)
     weight = Fusion.prior()[0]
     evidence = torch.rand(size, 12, len(EVIDENCE))
     labels = torch.multinomial((evidence @ weight).softmax(-1), 1).squeeze(-1)
-    return evidence, labels, (weight, temperature)
+    labels = torch.where(torch.rand(size) < doubt, torch.randint(12, (size,)), labels)
+    return evidence, labels, (weight, temperature, 0.0)
 
 
 @pytest.mark.parametrize("fit", [fit_scale, fit_weights])
@@ -61,10 +62,11 @@ def test_on_other_records_the_calibration_error_is_near_that_of_the_truth(fit):
     assert found["after"]["log_loss"] < found["before"]["log_loss"] - 0.2
 
 
-def test_what_fits_already_stays_as_it_is():
-    evidence, labels, known = simulated(1.0)
-    weight, temperature = fit_scale(evidence, labels, *known)
-    assert weight is known[0] and temperature == pytest.approx(1.0, abs=0.08)
+def test_temperature_and_doubt_are_found_again():
+    evidence, labels, known = simulated(1.0, doubt=0.2, size=6000)
+    weight, temperature, doubt = fit_scale(evidence, labels, known)
+    assert weight is known[0] and temperature == pytest.approx(1.0, abs=0.15) and doubt == pytest.approx(0.2, abs=0.06)
+    assert fit_scale(*simulated(1.0))[2] < 0.05
 
 
 def test_the_weights_can_be_fitted_too(coder):
@@ -89,6 +91,6 @@ def test_the_command_saves_a_model_that_loads(model_folder, tmp_path):
     assert "108 records, 1 rejected" in output and "too few" in output
     rows = json.loads((tmp_path / "model" / "recalibration.json").read_text())
     found = occ_autocoder.load(tmp_path / "model").model.config.softmax_temperature
-    assert found[FORM] == next(row["temperature_after"] for row in rows if row["form"] == FORM)
+    assert found[FORM] == next(row["temperature"] for row in rows if row["form"] == FORM)
     source.write_text(json.dumps(records()[0]) + "\n")
     assert "too few records" in fail("recalibrate", source, "--model", model_folder, "--output", tmp_path / "none")

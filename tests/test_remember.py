@@ -125,18 +125,28 @@ def test_each_form_has_its_temperature(coder):
     batches = [{k: v for k, v in coder.preprocess(record).items() if k != "truncated"} for record in records]
     temperatures = dict(zip(FORMS, (0.5, 2.0, 4.0), strict=True))
     with torch.no_grad():
-        model.config.softmax_temperature = 1.0
+        model.config.softmax_temperature, model.config.doubt = 1.0, 0.0
         plain = [model(**batch).logits for batch in batches]
         model.config.softmax_temperature = temperatures
         scaled = [model(**batch).logits for batch in batches]
+        model.config.doubt = dict(zip(FORMS, (0.0, 0.1, 0.2), strict=True))
+        doubtful = [model(**batch).logits for batch in batches]
     for before, after, temperature in zip(plain, scaled, temperatures.values(), strict=True):
-        assert torch.allclose(before / temperature, after)
+        assert torch.allclose((before / temperature).softmax(-1), after.softmax(-1), atol=1e-6)
+    for before, after, doubt in zip(scaled, doubtful, model.config.doubt.values(), strict=True):
+        assert torch.allclose((1 - doubt) * before.softmax(-1) + doubt / 6, after.softmax(-1), atol=1e-6)
 
 
 @pytest.mark.parametrize("given", [0.0, {"title": 1.0}, {**dict.fromkeys(FORMS, 1.0), "duties": -1.0}])
 def test_a_temperature_that_is_none_is_refused(given):
     with pytest.raises(ValueError, match="allowed: above 0, one or for each of title_and_duties, title, duties"):
         OccupationConfig(softmax_temperature=given)
+
+
+@pytest.mark.parametrize("given", [1.0, -0.1, {"title": 0.1}])
+def test_a_doubt_that_is_none_is_refused(given):
+    with pytest.raises(ValueError, match="allowed: from 0 to below 1, one or for each of title_and_duties"):
+        OccupationConfig(doubt=given)
 
 
 def test_in_training_the_logits_are_the_heads_alone(coder):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -42,6 +42,38 @@ def fit_temperature(
 
     found = minimize_scalar(loss, bounds=tuple(map(math.log, bounds)), method="bounded", options={"xatol": 1e-6})
     return math.exp(found.x)
+
+
+def doubtful(logits: np.ndarray, temperature: float, doubt: float) -> np.ndarray:
+    """Probabilities [n, C]: softmax(logits / temperature), of which the share `doubt` is given to all codes alike."""
+    return (1 - doubt) * softmax(logits, temperature) + doubt / np.shape(logits)[1]
+
+
+def fit_confidence(logits: np.ndarray, labels: Sequence[int], *, penalty: float = 0.0) -> tuple[float, float]:
+    """(temperature, doubt) under which the confidence in the best code is likeliest, given whether it was right.
+
+    By the binary likelihood of the best code alone, since that is what its confidence says; that of all codes, which
+    `fit_temperature` takes, is ruled by the records whose right code is far down. Two parameters (as in "Mix-n-Match",
+    Zhang, Kailkhura and Han 2020): with hundreds of codes the best one is too sure at the top and too little below.
+
+    Args:
+        logits, labels: as in `fit_temperature`.
+        penalty: how strongly both are held to 1 and 0: in nats over all records, as in `fit_temperature`, and this much
+            for a doubt of 1.
+    """
+    logits, labels = check_scores(logits, labels, "logits")
+    right = logits.argmax(axis=1) == labels
+    shifted, classes = logits - logits.max(axis=1, keepdims=True), logits.shape[1]
+
+    def loss(values: np.ndarray) -> float:
+        log_temperature, doubt = values[0], 1 / (1 + math.exp(-values[1]))
+        best = 1 / np.exp(shifted * math.exp(-log_temperature)).sum(axis=1)
+        best = ((1 - doubt) * best + doubt / classes).clip(1e-9, 1 - 1e-9)
+        likelihood = np.log(np.where(right, best, 1 - best)).mean()
+        return -likelihood + penalty * (log_temperature**2 / 2 + doubt) / len(labels)
+
+    found = minimize(loss, x0=[0.0, -4.0], method="Nelder-Mead", bounds=[(-3, 3), (-12, 0)], options={"xatol": 1e-3})
+    return math.exp(found.x[0]), 1 / (1 + math.exp(-found.x[1]))
 
 
 def check_scores(scores: np.ndarray, labels: Sequence[int], name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -174,6 +174,16 @@ def finite(threshold: float) -> float | None:
     return threshold if math.isfinite(threshold) else None
 
 
+def outcome(
+    row: Mapping, probabilities: np.ndarray, labels: np.ndarray, ancestors: Mapping[int, Sequence[int]]
+) -> tuple[int, int]:
+    """(right, coded): how many records are coded as the row of a plan says, and how many of them rightly."""
+    choices = level_choices(probabilities, ancestors)
+    thresholds = row["threshold"] if row["level"] == BACK_OFF else {row["level"]: row["threshold"]}
+    safe = back_off(choices, {level: value for level, value in thresholds.items() if value is not None})
+    return int(safe_and_correct(choices, safe, labels).sum()), int((safe.levels > 0).sum())
+
+
 def keeps_promise(row: Mapping, right: int, coded: int) -> bool:
     """Whether on other records, of which `coded` were coded and `right` of them right, the row's promise holds.
 

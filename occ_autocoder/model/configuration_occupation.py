@@ -37,6 +37,8 @@ class OccupationConfig(PretrainedConfig):
         title_memory, definition_memory: how much room the memories of known texts take (`Memory.sizes`).
         softmax_temperature: what the logits are divided by before the softmax: a number, or one for each of the forms
             title_and_duties, title and duties.
+        doubt: the share of the probability that all codes have alike after that, a number or one for each form: of how
+            many records the right code does not follow from the text.
     """
 
     model_type = "occ_autocoder"
@@ -59,6 +61,7 @@ class OccupationConfig(PretrainedConfig):
         title_memory=None,
         definition_memory=None,
         softmax_temperature=1.0,
+        doubt=0.0,
         initializer_range=0.02,
         **kwargs,
     ):
@@ -82,7 +85,8 @@ class OccupationConfig(PretrainedConfig):
         self.ngram_dim = ngram_dim
         self.title_memory = title_memory or {}
         self.definition_memory = definition_memory or {}
-        self.softmax_temperature = checked_temperature(softmax_temperature)
+        self.softmax_temperature = checked(softmax_temperature, "softmax_temperature", 0, float("inf"))
+        self.doubt = checked(doubt, "doubt", -1e-9, 1)
         self.initializer_range = initializer_range
         kwargs.setdefault("custom_pipelines", {name: dict(values) for name, values in CUSTOM_PIPELINES.items()})
         super().__init__(**kwargs)
@@ -91,12 +95,18 @@ class OccupationConfig(PretrainedConfig):
         return self.encoder_config
 
 
-def checked_temperature(given: float | Mapping[str, float]) -> float | dict[str, float]:
-    """The temperature, or those of the forms; ValueError for a missing or unknown form, or a value not above 0."""
+def checked(given: float | Mapping[str, float], name: str, above: float, below: float) -> float | dict[str, float]:
+    """A number, or one for each form; ValueError for a form that is missing or unknown, or a value out of range."""
     values = dict(given) if isinstance(given, Mapping) else dict.fromkeys(FORMS, given)
-    if sorted(values) != sorted(FORMS) or not all(0 < value < float("inf") for value in values.values()):
-        raise ValueError(f"softmax_temperature is {given}; allowed: above 0, one or for each of {', '.join(FORMS)}")
+    if sorted(values) != sorted(FORMS) or not all(above < value < below for value in values.values()):
+        bounds = f"from 0 to below {below}" if above < 0 else f"above {above}"
+        raise ValueError(f"{name} is {given}; allowed: {bounds}, one or for each of {', '.join(FORMS)}")
     return values if isinstance(given, Mapping) else given
+
+
+def by_form(given: float | Mapping[str, float]) -> list[float]:
+    """The number of each of `FORMS`."""
+    return [given[form] if isinstance(given, Mapping) else given for form in FORMS]
 
 
 OccupationConfig.register_for_auto_class()

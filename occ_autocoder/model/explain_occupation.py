@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from .configuration_occupation import by_form
 from .features_occupation import TEXT_FIELDS, collate, record_features, tokenize
 from .head_occupation import EVIDENCE
 from .memory_occupation import Memory
@@ -38,8 +39,8 @@ def explain(model, tokenizer, job_title: str, job_duties: str, top_k: int = 3) -
             above 0 where the word speaks for the code), found by leaving each out in turn (occlusion; Li, Monroe and
             Jurafsky 2016, "Understanding neural networks through representation erasure").
         rival: the most probable other code: {"label", "title", "score", "words", "evidence"}. Its `words` are those
-            that speak most for the code and against the rival, in nats of log-odds; `evidence` is the log-odds as a sum
-            over the model's kinds of evidence.
+            that speak most for the code and against the rival, in nats of log-odds; `evidence` is the log-odds, before
+            the model's doubt, as a sum over its kinds of evidence.
     Raises: ValueError for a record with neither title nor duties.
     """
     fields = normalize(job_title), normalize(job_duties)
@@ -122,8 +123,8 @@ def named(config, label: int, scores: torch.Tensor) -> dict:
 
 
 def log_odds(model, evidence: torch.Tensor, form: int, label: int, rival: int) -> dict[str, float]:
-    """Kind of evidence -> its part of the log-odds of a label to its rival; all of them sum to it."""
-    temperature = model.temperatures(torch.tensor([form])).item()
+    """Kind of evidence -> its part of the log-odds of a label to its rival before the doubt; they sum to it."""
+    temperature = by_form(model.config.softmax_temperature)[form]
     weights = model.fusion.weight[form].detach().cpu().double() / temperature
     parts = weights * (evidence[label] - evidence[rival]).double()
     return dict(zip(EVIDENCE, parts.tolist()))

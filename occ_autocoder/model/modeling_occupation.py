@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
 
-from .configuration_occupation import OccupationConfig
+from .configuration_occupation import OccupationConfig, by_form
 from .head_occupation import EVIDENCE, Fusion, OccupationHead
 from .memory_occupation import Memory
 from .pipeline_occupation import OccupationClassificationPipeline  # noqa: F401  every save has to carry this file
@@ -18,7 +18,7 @@ from .text_occupation import FORMS
 
 @dataclass
 class OccupationOutput(ModelOutput):
-    """`logits` [B, C] divided by the temperature, `head_logits` [B, 2, C] of each head, `embeddings` [B, 2, d].
+    """`logits` [B, C], calibrated log-probabilities, `head_logits` [B, 2, C] of each head, `embeddings` [B, 2, d].
 
     `evidence` [B, C, K], what the logits are the weighted sum of, where it was asked for.
     """
@@ -118,18 +118,22 @@ class OccupationForSequenceClassification(PreTrainedModel):
             logits, evidence = F.log_softmax(head_logits, dim=-1).sum(1), None
         else:
             evidence = self.evidence(embeddings, title_ngrams, text_ngrams, head_logits)
-            logits = self.fusion(evidence, form) / self.temperatures(form)
+            logits = self.calibrated(self.fusion(evidence, form), form)
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
         shown = evidence if output_evidence else None
         return OccupationOutput(
             loss=loss, logits=logits, head_logits=head_logits, embeddings=embeddings, evidence=shown
         )
 
-    def temperatures(self, form: torch.Tensor) -> torch.Tensor:
-        """Each record's place in `FORMS` [B] -> what its logits are divided by [B, 1]."""
-        given = self.config.softmax_temperature
-        values = [given[name] if isinstance(given, dict) else given for name in FORMS]
-        return torch.tensor(values, device=form.device)[form].unsqueeze(-1)
+    def calibrated(self, logits: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
+        """Summed evidence [B, C] and each record's place in `FORMS` [B] -> log-probabilities [B, C].
+
+        Those of the softmax at the form's temperature, of which the form's doubt is shared out among all codes.
+        """
+        values = [by_form(self.config.softmax_temperature), by_form(self.config.doubt)]
+        temperature, doubt = torch.tensor(values, device=form.device)[:, form].unsqueeze(-1)
+        known = F.log_softmax(logits / temperature, dim=-1) + torch.log1p(-doubt)
+        return torch.logaddexp(known, (doubt / logits.shape[-1]).log().expand_as(known))
 
     def add_occupations(self, tokenizer, occupations) -> None:
         """Code to further occupations from their texts, without training: see `remember_occupation.add_occupations`."""

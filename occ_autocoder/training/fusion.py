@@ -1,7 +1,7 @@
 """The weights of the evidence and the temperatures, fitted on records that neither the head nor the memory has seen.
 
-Stacking (Wolpert 1992, "Stacked generalization"): a few weights for each of the three forms, by maximum likelihood. The
-weights suit the records that they were fitted on better than others, which the temperature of the form mends.
+Stacking (Wolpert 1992, "Stacked generalization"): a few weights for each of the three forms, by maximum likelihood.
+Then a temperature and a doubt for each, so that the confidence in the best code is how often it is right.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,13 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from occ_autocoder.evaluation.calibration import fit_temperature
+from occ_autocoder.evaluation.calibration import fit_confidence, fit_temperature
 from occ_autocoder.model.text_occupation import FORMS
 
 # How strongly the weights are held to what was known before: this much, in nats, for a weight e times as large.
 PENALTY = 0.3
 TEMPERATURE_PENALTY = 10.0
+LARGEST_CHANGE = 8.0
 MAX_RECORDS = 4000
 
 
@@ -34,7 +35,7 @@ def part_evidence(model, batch: dict) -> torch.Tensor:
 def fit_fusion(
     model, batches: Callable, forms: torch.Tensor, labels: torch.Tensor, seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Set the weights and the temperature of each form that has held-out examples: how many it had, and the latter.
+    """Set weights, temperature and doubt of each form that has held-out examples: how many it had, and the last two.
 
     Args:
         batches: indices -> the model's inputs.
@@ -45,13 +46,18 @@ def fit_fusion(
     for place, form in enumerate(FORMS):
         indices = (forms == place).nonzero().squeeze(-1)
         indices = indices[torch.randperm(len(indices), generator=generator)[:MAX_RECORDS]].sort().values
-        about[form] = {"records": len(indices), "temperature": 1.0}
+        about[form] = {"records": len(indices), "temperature": 1.0, "doubt": 0.0}
         if len(indices):
             evidence, prior = evidence_of(model, batches, indices), model.fusion.prior()[place]
             weight = fitted(evidence, labels[indices], prior)
             model.fusion.weight.data[place] = weight.to(model.fusion.weight)
-            about[form]["temperature"] = cross_fitted_temperature(evidence, labels[indices], prior)
+            temperature, doubt = fit_confidence(
+                (evidence @ weight).numpy(), labels[indices].numpy(), penalty=TEMPERATURE_PENALTY
+            )
+            excess = cross_fitted_temperature(evidence, labels[indices], prior)
+            about[form] |= {"temperature": temperature * excess, "doubt": doubt}
     model.config.softmax_temperature = {form: values["temperature"] for form, values in about.items()}
+    model.config.doubt = {form: values["doubt"] for form, values in about.items()}
     return about
 
 
@@ -77,12 +83,15 @@ def fitted(evidence: torch.Tensor, labels: torch.Tensor, prior: torch.Tensor) ->
     change = torch.zeros_like(prior, requires_grad=True)
     optimizer = torch.optim.LBFGS([change], max_iter=100, line_search_fn="strong_wolfe")
 
+    def weight() -> torch.Tensor:
+        return prior * change.clamp(-LARGEST_CHANGE, LARGEST_CHANGE).exp()  # a step of the search may overflow
+
     def closure():
         optimizer.zero_grad()
-        loss = F.cross_entropy(evidence @ (prior * change.exp()), labels, reduction="sum")
+        loss = F.cross_entropy(evidence @ weight(), labels, reduction="sum")
         loss = (loss + PENALTY * change.square().sum() / 2) / len(labels)
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    return (prior * change.exp()).detach()
+    return weight().detach()
