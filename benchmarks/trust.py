@@ -25,13 +25,14 @@ from occ_autocoder.markdown import markdown_table, number, percent
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.training.train import train
 
-from .measures import test_forms
+from .measures import measures, test_forms
 from .ours import as_records, parse_settings, predictor, training_arguments
 from .records import Benchmark
 from .run import BENCHMARKS, digest
 
 TARGET, SPLITS, DRAWS, ALPHAS = 0.95, 20, 200, (0.1, 0.05)
 BEHAVIOUR_RECORDS = 1500
+ACCURACY = ("top_1", "top_5", "macro_recall")
 Coded = tuple[np.ndarray, np.ndarray]  # probabilities [n, C], labels [n]
 
 
@@ -56,6 +57,7 @@ def measured(benchmark: Benchmark, settings: Mapping, seed: int, folder: Path, c
     for form, validation, test in coded(benchmark, predict, codes):
         forms[form] = {
             "rows": len(test[1]),
+            "accuracy": {name: measures(*test, ancestors, True)[name] for name in ACCURACY},
             "calibration": calibration(test, ancestors),
             "coverage": coverage(validation, test, ancestors),
             "plans": plans(test, ancestors),
@@ -197,7 +199,8 @@ def report(name: str, found: Sequence[Mapping]) -> str:
             "plans kept",
         ]
         parts += [f"## {form.replace('_', ' ')}: {forms[0]['rows']} rows", markdown_table(columns, rows)]
-        parts.append(f"Brier score {number(mean('calibration', 'brier'))}.")
+        shares = ", ".join(f"{measure.replace('_', ' ')} {percent(mean('accuracy', measure))}" for measure in ACCURACY)
+        parts.append(f"{shares}; Brier score {number(mean('calibration', 'brier'))}.")
         parts.append(set_table(forms))
     parts.append(behaviour_section(found[0]["behaviours"]))
     return "\n\n".join(parts) + "\n"

@@ -17,6 +17,12 @@ class TrainingArguments:
     query_prefix: str = field(default="", metadata={"help": "put before every text, as some encoders want it"})
     max_seq_length: int = field(default=256, metadata={"help": "tokens of a record's text"})
     mode: str = field(default="frozen", metadata={"help": "frozen (head alone), full (encoder too) or lora (adapters)"})
+    contrastive_epochs: int = field(
+        default=0, metadata={"help": "passes of the encoder over pairs of texts of one code, before the heads; 0: none"}
+    )
+    contrastive_titles: int = field(default=12, metadata={"help": "titles a code for these pairs, at most"})
+    contrastive_batch_size: int = field(default=64, metadata={"help": "pairs a step; each has the others to stand off"})
+    contrastive_learning_rate: float = field(default=3e-5, metadata={"help": "of the encoder in these passes"})
     loss: str = field(default="cross_entropy", metadata={"help": "one of losses.LOSSES"})
     loss_options: dict = field(default_factory=dict, metadata={"help": "options of the loss, as tau or gamma"})
     epochs: int = field(default=10, metadata={"help": "passes over the examples"})
@@ -69,6 +75,9 @@ class TrainingArguments:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: a whole number from 1")
+        if self.contrastive_epochs < 0 or self.contrastive_titles < 1 or self.contrastive_batch_size < 2:
+            given = self.contrastive_epochs, self.contrastive_titles, self.contrastive_batch_size
+            raise ValueError(f"contrastive epochs, titles and batch size are {given}; allowed: from 0, from 1, from 2")
         if not 0 < self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}; allowed: between 0 and 1")
 

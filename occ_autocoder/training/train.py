@@ -19,7 +19,16 @@ from occ_autocoder.taxonomy import Taxonomy
 
 from .arguments import TrainingArguments
 from .embeddings import cached_embeddings
-from .examples import Example, known_texts, label_codes, limit_pairs, record_examples, taxonomy_examples, taxonomy_texts
+from .examples import (
+    Example,
+    KnownTexts,
+    known_texts,
+    label_codes,
+    limit_pairs,
+    record_examples,
+    taxonomy_examples,
+    taxonomy_texts,
+)
 from .fusion import fit_fusion
 from .initial import freeze, merge_adapters, new_model
 from .inputs import Features, featurize
@@ -27,7 +36,7 @@ from .loop import Data, Progress, fit
 from .losses import build_loss
 
 SETTINGS = "training.json"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, ENCODER = "checkpoints", "encoder"
 
 
 def train(
@@ -56,7 +65,7 @@ def train(
     texts = taxonomy_texts(taxonomy, codes)
     own, held = labelled_examples(records, validation, codes, arguments)
     examples = [*own, *taxonomy_examples(texts, codes)]
-    model, tokenizer = new_model(taxonomy, codes, arguments)
+    model, tokenizer = new_model(taxonomy, codes, with_encoder(texts, own, arguments, accelerator, output))
     model.to(accelerator.device)
     with accelerator.main_process_first():  # the others find the embeddings in the cache
         known = known_texts(texts, own, arguments.memory_texts, arguments.seed)
@@ -78,6 +87,20 @@ def train(
         save(output, model, tokenizer, arguments, run, progress, fitted)
     accelerator.end_training()
     return model.eval()
+
+
+def with_encoder(
+    texts: KnownTexts, own: Sequence[Example], arguments: TrainingArguments, accelerator: Accelerator, output: Path
+) -> TrainingArguments:
+    """The arguments with the encoder that contrastive training left in `output`, where that is asked for."""
+    if not arguments.contrastive_epochs:
+        return arguments
+    from .contrastive import contrastive_encoder
+
+    if accelerator.num_processes > 1:
+        raise ValueError(f"contrastive_epochs in {accelerator.num_processes} processes; allowed: one process")
+    folder = contrastive_encoder(texts, own, arguments, output / ENCODER)
+    return dataclasses.replace(arguments, encoder=str(folder), encoder_revision=None)
 
 
 def new_accelerator(arguments: TrainingArguments, output: Path) -> Accelerator:
