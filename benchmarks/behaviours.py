@@ -33,20 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         records = test_forms(validation)[form]
         records = records.sample(min(asked.records, len(records)), random_state=asked.seed)
         if len(records):
-            rows, examples = measured(predict, records, model.config.label2id, asked.seed)
+            rows, examples = measured(predict, records, model.config.id2label, asked.seed)
             found[form] = {"records": len(records), "rows": rows, "flips": examples}
-            parts += [f"## {form.replace('_', ' ')}: {len(records):,} records", behaviour_section(rows)]
+            parts += [f"## {form.replace('_', ' ')}: {len(records):,} records", behaviour_section(rows, examples)]
     write_text(asked.output / "behaviours.json", json.dumps(found, indent=1) + "\n")
     write_text(asked.output / "behaviours.md", "\n\n".join(parts) + "\n")
     print((asked.output / "behaviours.md").read_text(encoding="utf-8"), flush=True)
 
 
 def measured(
-    predict: Predict, records: pandas.DataFrame, label2id: Mapping[str, int], seed: int
+    predict: Predict, records: pandas.DataFrame, id2label: Mapping[int, str], seed: int
 ) -> tuple[list[dict], list[dict]]:
-    """The rows of the behaviours, and the records that flipped."""
-    texts = records["job_title"].tolist(), records["job_duties"].tolist()
-    return behaviour_table(predict, *texts, [label2id[code] for code in records["code"]], seed=seed)
+    """The rows of the behaviours, and the records that flipped with their codes."""
+    places = {code: label for label, code in id2label.items()}
+    texts, labels = (records["job_title"].tolist(), records["job_duties"].tolist()), records["code"].map(places)
+    rows, examples = behaviour_table(predict, *texts, labels.tolist(), seed=seed)
+    return rows, [row | {name: id2label[row[name]] for name in ("before", "after")} for row in examples]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -41,9 +41,10 @@ def run_ours(benchmark: Benchmark, settings: Mapping, seed: int, output: Path, c
     codes = [model.config.id2label[label] for label in range(model.config.num_labels)]
     predict = predictor(model, AutoTokenizer.from_pretrained(output), cache)
     forms = measure(predict, benchmark.splits["test"], benchmark.taxonomy, codes, probabilities=True)
+    size = (output / "model.safetensors").stat().st_size / 1e6
     if not keep:
         shutil.rmtree(output)
-    return {"fit_seconds": seconds, "settings": dict(settings), "forms": forms}
+    return {"fit_seconds": seconds, "megabytes": size, "settings": dict(settings), "forms": forms}
 
 
 def training_arguments(settings: Mapping, seed: int) -> TrainingArguments:

@@ -1,5 +1,8 @@
 """The other coders of a comparison, each fitted on the texts that our model is trained on."""
 
+import inspect
+import io
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ import numpy as np
 from occ_autocoder.baselines.fusion import UntrainedFusion
 from occ_autocoder.baselines.logistic import LogisticCoder
 from occ_autocoder.baselines.nearest import NearestNeighbours
+from occ_autocoder.baselines.neural import NeuralCoder
 from occ_autocoder.baselines.setfit_coder import SetFitCoder
 from occ_autocoder.baselines.tfidf_svm import TfidfSVM
 from occ_autocoder.data.encoder import Encode
@@ -39,11 +43,17 @@ class Peer:
     probabilities: bool = False
 
 
+def neural(name: str) -> Peer:
+    """A coder of `baselines.neural` with its usual settings."""
+    return Peer(lambda encode, seed: NeuralCoder(name, seed=seed), seeded=True, probabilities=True)
+
+
 PEERS = {
     "tfidf_svm": Peer(lambda encode, seed: TfidfSVM()),
     "nearest": Peer(lambda encode, seed: NearestNeighbours(encode)),
     "logistic": Peer(lambda encode, seed: LogisticCoder(encode), probabilities=True),
     "fusion": Peer(lambda encode, seed: UntrainedFusion(encode)),
+    **{name: neural(name) for name in ("fasttext", "rnn", "lstm", "bert")},
     "setfit": Peer(lambda encode, seed: SetFitCoder(seed=seed), seeded=True, probabilities=True),
 }
 USUAL = ("tfidf_svm", "nearest", "logistic", "fusion")
@@ -82,4 +92,18 @@ def run_peer(
         return {"refused": str(error)}
     seconds = time.perf_counter() - start
     forms = measure(coder.predict_proba, benchmark.splits["test"], benchmark.taxonomy, codes, peer.probabilities)
-    return {"fit_seconds": seconds, "forms": forms}
+    return {"fit_seconds": seconds, "megabytes": megabytes(coder), "forms": forms}
+
+
+class Sized(pickle.Pickler):
+    """Pickles what a coder holds, but for the functions that it was given: the shared encoder is not its own."""
+
+    def persistent_id(self, value):
+        return "function" if inspect.isfunction(value) else None
+
+
+def megabytes(coder) -> float:
+    """How much room a fitted coder takes, in 10^6 bytes, without the shared encoder."""
+    buffer = io.BytesIO()
+    Sized(buffer).dump(vars(coder))
+    return buffer.tell() / 1e6

@@ -41,7 +41,8 @@ def summarise(form: str, results: Sequence[Result]) -> dict[str, dict[str, list[
     """coder -> measure -> its value with each seed; shares, and seconds."""
     summary: dict[str, dict[str, list[float]]] = {}
     for result in results:
-        values = dict(result["forms"][form]) | {"fit_seconds": result["fit_seconds"]}
+        values = dict(result["forms"][form])
+        values |= {name: result[name] for name in ("fit_seconds", "megabytes") if name in result}
         values.pop("rows")
         for measure, value in values.items():
             summary.setdefault(result["coder"], {}).setdefault(measure, []).append(value)
@@ -50,15 +51,16 @@ def summarise(form: str, results: Sequence[Result]) -> dict[str, dict[str, list[
 
 def form_table(summary: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """One row a coder, ours first: per cent, mean and (least..most) of the seeds; the best peer's in bold."""
-    columns = [measure for measure in next(iter(summary.values())) if not measure.endswith("seconds")]
+    columns = [measure for measure in next(iter(summary.values())) if is_share(measure)]
     best = {measure: best_peer(summary, measure) for measure in columns}
     order = sorted(summary, key=lambda coder: coder != OURS)
     rows = []
     for coder in order:
         shares = [mark(share(summary[coder][measure]), coder == best[measure]) for measure in columns]
         times = [f"{np.mean(summary[coder][name]):.0f} s" for name in ("fit_seconds", "predict_seconds")]
-        rows.append([coder, *shares, *times])
-    heading = ["coder", *map(title, columns), "fit", "predict"]
+        size = [f"{np.mean(summary[coder]['megabytes']):.0f} MB" if "megabytes" in summary[coder] else ""]
+        rows.append([coder, *shares, *times, *size])
+    heading = ["coder", *map(title, columns), "fit", "predict", "size"]
     return "\n".join(f"| {' | '.join(line)} |" for line in [heading, ["---", *["---:"] * (len(heading) - 1)], *rows])
 
 
@@ -68,13 +70,18 @@ def standing(summary: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
         return []
     lines = []
     for measure in summary[OURS]:
-        if measure.endswith("seconds"):
+        if not is_share(measure):
             continue
         peer = best_peer(summary, measure)
         ours, theirs = np.mean(summary[OURS][measure]), np.mean(summary[peer][measure])
         place = "at or above" if ours >= theirs else "below"
         lines.append(f"- {title(measure)}: {place} the best peer, {peer} ({100 * (ours - theirs):+.1f} points)")
     return ["\n".join(lines)]
+
+
+def is_share(measure: str) -> bool:
+    """Whether a measure is a share, and not seconds or a size."""
+    return not measure.endswith("seconds") and measure != "megabytes"
 
 
 def best_peer(summary: Mapping[str, Mapping[str, Sequence[float]]], measure: str) -> str | None:

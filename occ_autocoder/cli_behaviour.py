@@ -14,7 +14,7 @@ BROKEN = 1
 def behave(
     source: Annotated[str, typer.Argument(help="Records, with their right codes where known.", metavar="RECORDS")],
     model: ModelOption,
-    output: Annotated[Path, typer.Option(help="Folder for the report.")],
+    output: Annotated[Path, typer.Option(help="Folder for the report, its rows and examples of what changed.")],
     limit: Annotated[int | None, typer.Option(min=2, help="The first so many records alone.")] = None,
     enforce: Annotated[bool, typer.Option("--enforce", help="End with 1 where a limit is broken.")] = False,
     batch_size: BatchOption = 32,
@@ -41,15 +41,16 @@ def behave(
     labels = [places.get(record.code, -1) for record in records]
     predict = partial(predict_probabilities, pipeline, batch_size=batch_size)
     found, examples = behaviour_table(predict, *texts, labels, seed=seed)
-    write_rejected(output / "rejected.csv", rejected)
-    write_text(output / "behaviour.md", f"# Behaviour of {Path(model).name}\n\n{behaviour_section(found)}\n")
-    write_rows(output / "behaviour.csv", found)
     codes = pipeline.model.config.id2label
-    write_rows(
-        output / "flips.csv", [row | {name: codes[row[name]] for name in ("before", "after")} for row in examples]
-    )
+    changed = [row | {name: codes[row[name]] for name in ("before", "after")} for row in examples]
+    counts = f"{len(records):,} records, {len(labels) - labels.count(-1):,} with a code that the model gives"
+    section = f"{counts}, {len(rejected):,} rejected.\n\n{behaviour_section(found, changed)}"
+    write_rejected(output / "rejected.csv", rejected)
+    write_text(output / "behaviour.md", f"# Behaviour of {Path(model).name}\n\n{section}\n")
+    write_rows(output / "behaviour.csv", found)
+    write_rows(output / "flips.csv", changed)
     terminal().print(table("Behaviour", ["", "Records", "Another code", "Limit", "Passed"], shown(found)))
-    typer.echo(f"{len(records):,} records, {len(rejected):,} rejected; report: {output / 'behaviour.md'}")
+    typer.echo(f"{counts}, {len(rejected):,} rejected; report: {output / 'behaviour.md'}")
     if enforce and any(row["passed"] is False for row in found):
         raise typer.Exit(BROKEN)
 

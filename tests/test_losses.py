@@ -150,6 +150,37 @@ def test_cdb_shrinkage_adds_records_of_mean_accuracy():
     assert close(loss.class_weights, [0.6, 1.5, 0.9])
 
 
+def test_cdb_quantiles_stand_for_the_least_and_the_largest_accuracy():
+    # Of 0, 0.2, 0.4, 0.6, 1 the quantiles 0.25 and 0.75 are 0.2 and 0.6: 0.6 / 0.21 - 1 = 1.8571429, sigmoid 0.8649636
+    accuracies = torch.tensor([0.6, 0.0, 1.0, 0.2, 0.4])
+    assert close(dynamic_tau(accuracies, 0.25), 1.7299272)
+    # Between ranks, 0.1 and 0.9 are 0.08 and 0.84: 0.84 / 0.09 - 1 = 8.3333333, sigmoid 0.9997597
+    assert close(dynamic_tau(accuracies, 0.1), 1.9995193)
+    assert close(dynamic_tau(accuracies, 0), 2.0)  # 1 / 0.01 - 1 = 99
+
+
+def test_cdb_with_shrinkage_and_quantile():
+    # 5 records each and 5 of the mean 0.44 beside: 0.22, 0.32, 0.42, 0.52, 0.72. The quantiles are 0.32 and 0.52:
+    # 0.52 / 0.33 - 1 = 0.5757576, sigmoid 0.6400906; tau 1.2801813
+    counts = torch.tensor([5, 5, 5, 5, 5, 0])
+    accuracies = torch.tensor([0.6, 0.0, 1.0, 0.2, 0.4, math.nan])  # what has no records does not move the quantiles
+    loss = build_loss("cdb", counts=counts, shrinkage=5, quantile=0.25)
+    loss.update(accuracies, counts)
+    expected = [(1 - accuracy) ** 1.2801813 for accuracy in (0.52, 0.22, 0.72, 0.32, 0.42, 0.44)]
+    assert close(loss.class_weights, [6 * weight / sum(expected) for weight in expected])
+
+
+def test_cdb_of_hundreds_of_classes_has_a_tau_of_two_unless_it_is_smoothed():
+    generator = torch.Generator().manual_seed(0)
+    counts = torch.randint(1, 9, (1000,), generator=generator)
+    difficulty = 0.2 + 0.6 * torch.rand(1000, generator=generator)
+    accuracies = torch.binomial(counts.float(), difficulty, generator=generator) / counts
+    assert dynamic_tau(accuracies) == pytest.approx(2)
+    assert dynamic_tau(accuracies, 0.1) == pytest.approx(2)  # more than a tenth of the classes are at 0
+    smoothed = smoothed_accuracies(accuracies, counts, shrinkage=5)
+    assert 1.2 < dynamic_tau(smoothed, 0.1) < dynamic_tau(smoothed) < 1.9
+
+
 def test_cdb_weights_have_mean_one_whatever_the_accuracies():
     generator = torch.Generator().manual_seed(0)
     for tau in (0, 0.5, 1.5, 5, "dynamic"):
@@ -246,6 +277,8 @@ def test_rows_and_classes_that_weigh_nothing_give_zero_not_nan():
         ("cdb", {"tau": -1}, "tau is -1"),
         ("cdb", {"shrinkage": -1}, "shrinkage is -1: allowed is a number, 0 or more"),
         ("cdb", {"minimum_weight": math.nan}, "minimum_weight is nan"),
+        ("cdb", {"quantile": 0.5}, "quantile is 0.5: allowed is 0 to below 0.5"),
+        ("cdb", {"quantile": -0.1}, "quantile is -0.1"),
         ("focal", {"gamma": -1}, "gamma is -1"),
         ("class_balanced", {"beta": 1}, "beta is 1: allowed is 0 to below 1"),
     ],

@@ -10,56 +10,79 @@ from collections.abc import Callable, Mapping
 
 Record = tuple[str, str]
 Vary = Callable[[str, str, random.Random], Record | None]
+Change = Callable[[str, random.Random], str | None]
 
-# Each pair both ways; words that name the same work.
-GENDERED = {
+# Words that name the same work, each pair both ways.
+_NEUTRAL = ("business", "chair", "sales", "spokes", "trades")
+_STEMS = (
+    *_NEUTRAL,
+    *("camera", "crafts", "door", "draughts", "fire", "fisher", "fore", "handy", "laundry", "milk", "police", "post"),
+    *("repair", "stunt"),
+)
+_PAIRS = {f"{stem}man": f"{stem}woman" for stem in _STEMS} | {
     "actor": "actress",
     "barman": "barmaid",
-    "businessman": "businesswoman",
-    "cameraman": "camerawoman",
-    "chairman": "chairwoman",
-    "craftsman": "craftswoman",
-    "draughtsman": "draughtswoman",
-    "fireman": "firewoman",
-    "fisherman": "fisherwoman",
-    "foreman": "forewoman",
-    "handyman": "handywoman",
+    "busboy": "busgirl",
+    "cleaning man": "cleaning lady",
+    "conductor": "conductress",
     "headmaster": "headmistress",
+    "host": "hostess",
     "landlord": "landlady",
-    "policeman": "policewoman",
-    "postman": "postwoman",
-    "repairman": "repairwoman",
-    "salesman": "saleswoman",
-    "spokesman": "spokeswoman",
+    "masseur": "masseuse",
+    "proprietor": "proprietress",
     "steward": "stewardess",
-    "tradesman": "tradeswoman",
     "waiter": "waitress",
 }
-NEUTRAL = {word: f"{word[:-3]}person" for word in ("businessman", "chairman", "salesman", "spokesman", "tradesman")}
+
+
+def plural(noun: str) -> str:
+    """The regular English plural, and that of man and woman."""
+    if noun.endswith("man"):
+        return f"{noun[:-3]}men"
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "sh", "ch", "x")) else f"{noun}s"
+
+
+GENDERED = _PAIRS | {plural(man): plural(woman) for man, woman in _PAIRS.items()}
+NEUTRAL = {f"{stem}man": f"{stem}person" for stem in _NEUTRAL}
+# Short forms that stand for one word alone in titles, read both ways; LONG is only ever shortened.
 SHORT = {
     "assistant": "asst",
     "manager": "mgr",
-    "engineer": "eng",
-    "technician": "tech",
-    "executive": "exec",
     "senior": "snr",
     "junior": "jnr",
-    "administrator": "admin",
     "supervisor": "supv",
-    "representative": "rep",
-    "developer": "dev",
-    "operator": "op",
-    "secretary": "sec",
+    "executive": "exec",
     "coordinator": "coord",
     "department": "dept",
     "maintenance": "maint",
     "accountant": "acct",
     "international": "intl",
+    "registered nurse": "RN",
+    "human resources": "HR",
+    "quality assurance": "QA",
+    "chief executive officer": "CEO",
+    "heavy goods vehicle": "HGV",
+    "software": "sw",
 }
-SENIORITY = ("Senior", "Junior", "Experienced", "Trainee", "Part-time", "Temporary")
+LONG = {
+    "engineer": "eng",
+    "technician": "tech",
+    "administrator": "admin",
+    "representative": "rep",
+    "developer": "dev",
+    "operator": "op",
+    "secretary": "sec",
+    "information technology": "IT",
+    "general": "gen",
+}
+# Apprentices are coded with what they learn; "assistant", "lead" and "manager" are other work, and not among these.
+SENIORITY = ("Senior", "Junior", "Experienced", "Trainee", "Apprentice", "Part-time", "Temporary")
 EMPLOYERS = ("Norhaven Ltd", "the Brightwater Group", "Ellmoor & Sons", "Kestrel Bay Holdings")
 PLACES = ("Singapore", "Leeds", "Toronto", "Cape Town", "Jurong East")
 OFFERS = ("$3,000 per month", "urgently hiring", "full time", "5 days a week", "ref. 48213", "immediate start")
+DENIED = ("nurse", "driver", "teacher", "cook")
 NEIGHBOURS = {
     **dict(zip("qwertyuiop", ("wa", "qes", "wrd", "etf", "ryg", "tuh", "yij", "uok", "ipl", "ol"), strict=True)),
     **dict(zip("asdfghjkl", ("qsz", "adw", "sfe", "dgr", "fht", "gjy", "hku", "jli", "ko"), strict=True)),
@@ -68,7 +91,7 @@ NEIGHBOURS = {
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def of_title(change: Callable[[str, random.Random], str | None]) -> Vary:
+def of_title(change: Change) -> Vary:
     """A change of the title alone; none for a record without a title, or where nothing changes."""
 
     def vary(title: str, duties: str, generator: random.Random) -> Record | None:
@@ -78,64 +101,77 @@ def of_title(change: Callable[[str, random.Random], str | None]) -> Vary:
     return vary
 
 
-def replaced(words: Mapping[str, str]) -> Callable[[str, random.Random], str | None]:
-    """Whole words of the title for others, either way, with a capital where one was."""
-    both = {**words, **{other: word for word, other in words.items()}}
-    found = re.compile(rf"\b({'|'.join(sorted(map(re.escape, both), key=len, reverse=True))})\b", re.IGNORECASE)
+def replaced(words: Mapping[str, str], shortened: Mapping[str, str] | None = None) -> Change:
+    """Whole words of the title for others, either way, with a capital where one was; `shortened`: one way alone."""
+    both = {**words, **{other.lower(): word for word, other in words.items()}, **(shortened or {})}
+    found = re.compile(rf"(?<![\w-])({'|'.join(sorted(map(re.escape, both), key=len, reverse=True))})(?![\w-])", re.I)
 
     def other(match: re.Match) -> str:
         word = both[match[0].lower()]
-        return word.capitalize() if match[0][0].isupper() else word
+        return word[0].upper() + word[1:] if match[0][0].isupper() else word
 
     return lambda title, generator: found.sub(other, title)
 
 
 def reordered(title: str, generator: random.Random) -> str | None:
-    """ "ward nurse" as "nurse, ward"; "manager of sales" as "sales manager"."""
-    if match := re.fullmatch(r"([\w ]+) (?:of|for) ([\w ]+)", title):
-        return f"{match[2]} {match[1]}"
+    """ "ward nurse" as "nurse, ward" and the other way; "manager of sales" as "sales manager"."""
+    if match := re.fullmatch(r"([\w ]+) of ([\w ]+)|(\w+), ([\w ]+)", title):
+        return f"{match[2] or match[4]} {match[1] or match[3]}"
     words = title.split()
     return f"{words[-1]}, {' '.join(words[:-1])}" if 2 <= len(words) <= 4 and title.replace(" ", "").isalpha() else None
 
 
 def in_number(title: str, generator: random.Random) -> str | None:
-    """The last word in the plural where it is in the singular, and the other way."""
-    if not title[-1:].isalpha() or title.lower().endswith(("ss", "us", "is")):
+    """The head noun in the plural where it is in the singular, and the other way; none for "Nursing" or "Sales"."""
+    head = re.match(r".*?([^\W\d_]+)(?=$| (?:of|for|in|to|at|and|or) |,| ?[(/:;]| - )", title)
+    if not head or len(head[1]) < 3 or re.search(r"(?:ing|ment|ics|nce|[iu]s|sales)$", head[1].lower()):
         return None
-    if title.lower().endswith("ies"):
-        return f"{title[:-3]}y"
-    if title.lower().endswith("s"):
-        return title[:-1]
-    if re.search(r"[^aeiou]y$", title.lower()):
-        return f"{title[:-1]}ies"
-    if title.lower().endswith("man"):
-        return f"{title[:-3]}men"
-    return f"{title}es" if title.lower().endswith(("ch", "sh", "x")) else f"{title}s"
+    start, end = head.span(1)
+    return title[:start] + in_other_number(head[1]) + title[end:]
 
 
-def mistyped(count: int) -> Callable[[str, random.Random], str | None]:
-    """`count` letters of the title wrong, each in a word of five letters or more: as fingers err, not the first one."""
+def in_other_number(noun: str) -> str:
+    """A singular noun in the plural and a plural one in the singular, in the regular way."""
+    if noun.isupper():
+        return in_other_number(noun.lower()).upper()
+    if noun.endswith("men"):
+        return f"{noun[:-3]}man"
+    if noun.endswith("ies"):
+        return f"{noun[:-3]}y"
+    if noun.endswith(("sses", "shes", "ches", "xes")):
+        return noun[:-2]
+    return noun[:-1] if re.search(r"[^s]s$", noun) else plural(noun)
+
+
+def mistyped(count: int) -> Change:
+    """`count` letters of the title wrong, in words of five letters or more: as fingers err, not the first letter."""
 
     def change(title: str, generator: random.Random) -> str | None:
-        words = [match.span() for match in _WORD.finditer(title) if len(match[0]) >= 5]
-        if len(words) == 0 or (count > 1 and sum(end - start for start, end in words) < 8):
-            return None
+        words = [word.span() for word in _WORD.finditer(title) if len(word[0]) >= 5]
+        free = {place: end for start, end in words for place in range(start + 1, end)}
+        wrong = {}
         for _ in range(count):
-            words = [match.span() for match in _WORD.finditer(title) if len(match[0]) >= 4]
-            start, end = generator.choice(words)
-            title = one_typo(title, generator.randrange(start + 1, end), end, generator)
+            if not free:
+                return None
+            place = generator.choice(list(free))
+            wrong[place] = free[place]
+            # Letters side by side could be put right again.
+            free = {other: end for other, end in free.items() if abs(other - place) > 1}
+        for place in sorted(wrong, reverse=True):
+            title = one_typo(title, place, wrong[place], generator)
         return title
 
     return change
 
 
 def one_typo(text: str, place: int, end: int, generator: random.Random) -> str:
-    """A letter left out, doubled, swapped with the next, or the neighbouring key's."""
-    letter = text[place]
-    near = generator.choice(NEIGHBOURS.get(letter.lower(), letter))
-    swapped = text[place + 1] + letter if place + 1 < end else near
-    wrong = generator.choice(("", letter * 2, swapped, near))
-    return text[:place] + wrong + text[place + (2 if wrong == swapped and place + 1 < end else 1) :]
+    """A letter left out, doubled, swapped with the next one of its word, or the neighbouring key's."""
+    letter, after = text[place], text[place + 1 :]
+    near = generator.choice(NEIGHBOURS.get(letter.lower(), letter * 2))
+    wrong = [after, letter * 2 + after, near + after]
+    if place + 1 < end and after[0] != letter:
+        wrong.append(after[0] + letter + after[1:])
+    return text[:place] + generator.choice(wrong)
 
 
 def with_noise(title: str, generator: random.Random) -> str:
@@ -173,8 +209,10 @@ def duties_recased(title: str, duties: str, generator: random.Random) -> Record 
 
 
 def marked(title: str, generator: random.Random) -> str:
-    """That both sexes are wanted, or one that does not matter to the work."""
-    return generator.choice((f"{title} (m/f)", f"{title} (f/m/d)", f"Female {title}", f"Male {title}"))
+    """That both sexes are wanted, or which one, where the title does not say it already."""
+    known = re.search(r"\b(?:fe)?male\b|\w(?:man|men|maid|boy|girl|lady|ess|esses)\b", title, re.IGNORECASE)
+    both = (f"{title} (m/f)", f"{title} (f/m/d)")
+    return generator.choice(both if known else (*both, f"Female {title}", f"Male {title}"))
 
 
 def ranked(title: str, generator: random.Random) -> str:
@@ -198,5 +236,6 @@ def without_duties(title: str, duties: str, generator: random.Random) -> Record 
 
 
 def denied(title: str, generator: random.Random) -> str:
-    """What the job is not, said first."""
-    return f"{title}, no teaching" if "teach" not in title.lower() else f"{title}, no driving"
+    """What the job is not, said first or last."""
+    other = generator.choice([word for word in DENIED if word not in title.lower()] or ["pilot"])
+    return generator.choice((f"Not a {other}: {title}", f"{title} (not a {other})"))

@@ -58,7 +58,8 @@ class ClassificationLoss(nn.Module):
 class CDBLoss(ClassificationLoss):
     """Class-wise difficulty-balanced cross entropy (Sinha, Ohashi and Nakamura, ACCV 2020): see `cdb_weights`.
 
-    The weights are all 1 until the first `update`, and those of the last validation from then on.
+    The weights are all 1 until the first `update`, and those of the last validation from then on. With hundreds of
+    classes a few records each, `shrinkage` and `quantile`, which the paper lacks, keep the dynamic tau below 2.
     """
 
     def __init__(
@@ -68,18 +69,24 @@ class CDBLoss(ClassificationLoss):
         minimum_weight: float = 0.0,
         shrinkage: float = 0.0,
         normalize_by_weights: bool = False,
+        quantile: float = 0.0,
     ):
         super().__init__(counts, normalize_by_weights=normalize_by_weights)
         self.tau = tau if tau == "dynamic" else _at_least_zero("tau", tau, or_else="'dynamic'")
         self.minimum_weight = _at_least_zero("minimum_weight", minimum_weight)
         self.shrinkage = _at_least_zero("shrinkage", shrinkage)
+        if not 0 <= quantile < 0.5:
+            raise ValueError(f"quantile is {quantile}: allowed is 0 to below 0.5")
+        self.quantile = quantile
 
     def update(self, class_accuracies: Tensor, class_counts: Tensor) -> None:
         """Take the weights of the classes from a validation; ValueError as in `smoothed_accuracies`."""
         if len(class_accuracies) != len(self.class_weights):
             raise ValueError(f"{len(class_accuracies)} class accuracies for {len(self.class_weights)} classes")
         accuracies = smoothed_accuracies(class_accuracies, class_counts, self.shrinkage)
-        self.class_weights.copy_(cdb_weights(accuracies, self.tau, self.minimum_weight))
+        measured = accuracies[class_counts.cpu() > 0]
+        tau = dynamic_tau(measured, self.quantile) if self.tau == "dynamic" else self.tau
+        self.class_weights.copy_(cdb_weights(accuracies, tau, self.minimum_weight))
 
 
 def cdb_weights(accuracies: Tensor, tau: float | Literal["dynamic"] = "dynamic", minimum_weight: float = 0.0) -> Tensor:
@@ -93,13 +100,14 @@ def cdb_weights(accuracies: Tensor, tau: float | Literal["dynamic"] = "dynamic",
     return weights / weights.mean() if weights.any() else torch.ones_like(weights)
 
 
-def dynamic_tau(accuracies: Tensor) -> float:
+def dynamic_tau(accuracies: Tensor, quantile: float = 0.0) -> float:
     """2 * sigmoid(max / (min + 0.01) - 1), the paper's form: about 1 when the classes are alike, under 2 always.
 
-    One class with accuracy 0 is enough for 2, so with hundreds of classes smooth the accuracies first.
+    One class with accuracy 0 is enough for 2, so of hundreds of classes take the `quantile` and 1 - `quantile`
+    quantiles as min and max, or smooth the accuracies first; where many classes are at 0, both.
     """
-    accuracies = accuracies.double()
-    bias = accuracies.max() / (accuracies.min() + EPSILON) - 1
+    least, most = accuracies.double().quantile(accuracies.new_tensor([quantile, 1 - quantile]).double())
+    bias = most / (least + EPSILON) - 1
     return float(2 * torch.sigmoid(bias))
 
 
