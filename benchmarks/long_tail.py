@@ -19,6 +19,8 @@ class LongTail:
     """A benchmark whose train split is long-tailed; `wanted` maps its codes, most frequent first, to their records."""
 
     benchmark: Benchmark
+    factor: float
+    seed: int
     wanted: dict[str, int]
 
     @property
@@ -43,7 +45,8 @@ def long_tailed(benchmark: Benchmark, factor: float, largest: int, seed: int) ->
     table = benchmark.splits["train"].sample(frac=1, random_state=seed)
     wanted = drawn(Counter(table["code"]), profile(table["code"].nunique(), factor, largest), seed)
     left = table[table.groupby("code").cumcount() < table["code"].map(wanted)].sort_index().reset_index(drop=True)
-    return LongTail(replace(benchmark, splits=benchmark.splits | {"train": left}), wanted)
+    thinned = replace(benchmark, splits=benchmark.splits | {"train": left})
+    return LongTail(thinned, factor, seed, wanted)
 
 
 def profile(codes: int, factor: float, largest: int) -> list[int]:

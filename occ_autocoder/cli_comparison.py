@@ -69,12 +69,14 @@ def behaviour_checks(model, rows: "list[tuple[Record, bool]]", batch_size: int) 
     """A check for each limit on the records written otherwise."""
     from functools import partial
 
-    from .evaluation.behaviour import behaviour_table, measured
+    from .evaluation.behaviour import BEHAVIOURS, behaviour_table, measured
     from .serving import predict_probabilities
 
     labels = [model.model.config.label2id.get(record.code, -1) for record, _ in rows]
     texts = [record.job_title for record, _ in rows], [record.job_duties for record, _ in rows]
-    found, _ = behaviour_table(partial(predict_probabilities, model, batch_size=batch_size), *texts, labels)
+    limited = {name: item for name, item in BEHAVIOURS.items() if item.flips is not None or item.loss is not None}
+    predict = partial(predict_probabilities, model, batch_size=batch_size)
+    found, _ = behaviour_table(predict, *texts, labels, behaviours=limited)
     return [
         {
             "check": f"{row['limit_of']}: {row['behaviour']}",

@@ -123,7 +123,7 @@ def reordered(title: str, generator: random.Random) -> str | None:
 
 def in_number(title: str, generator: random.Random) -> str | None:
     """The head noun in the plural where it is in the singular, and the other way; none for "Nursing" or "Sales"."""
-    head = re.match(r".*?([^\W\d_]+)(?=$| (?:of|for|in|to|at|and|or) |,| ?[(/:;]| - )", title)
+    head = re.match(r".*?([^\W\d_]+)(?=$| (?:of|for|in|to|at) |,| ?[(/:;]| - )", title)
     if not head or len(head[1]) < 3 or re.search(r"(?:ing|ment|ics|nce|[iu]s|sales)$", head[1].lower()):
         return None
     start, end = head.span(1)
@@ -210,7 +210,7 @@ def duties_recased(title: str, duties: str, generator: random.Random) -> Record 
 
 def marked(title: str, generator: random.Random) -> str:
     """That both sexes are wanted, or which one, where the title does not say it already."""
-    known = re.search(r"\b(?:fe)?male\b|\w(?:man|men|maid|boy|girl|lady|ess|esses)\b", title, re.IGNORECASE)
+    known = re.search(r"\b(?:fe)?male\b|\w(?:man|men|maid|boy|girl|lady|(?<!n)ess(?:es)?)\b", title, re.IGNORECASE)
     both = (f"{title} (m/f)", f"{title} (f/m/d)")
     return generator.choice(both if known else (*both, f"Female {title}", f"Male {title}"))
 

@@ -45,8 +45,10 @@ _SILENT = re.compile(r"[\s\"\u201c-\u201f«»(){}\[\]<>,;:!?*_|/\\~^=\u2010-\u20
 _WOMEN = {
     "actress": "actor",
     "barmaid": "barman",
+    "conductress": "conductor",
     "heiress": "heir",
     "headmistress": "headmaster",
+    "hostess": "host",
     "landlady": "landlord",
     "laundress": "launderer",
     "manageress": "manager",
