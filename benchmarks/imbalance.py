@@ -24,7 +24,7 @@ from occ_autocoder.data.encoder import CACHE
 from occ_autocoder.files import write_text
 
 from .imbalance_tables import imbalance_report
-from .long_tail import LARGEST, LongTail, long_tailed
+from .long_tail import LARGEST, LongTail, bare, long_tailed
 from .ours import as_records, parse_settings, training_arguments
 from .run import BENCHMARKS, digest
 from .shared_features import Prepared, prepare, trained, views_of
@@ -111,7 +111,7 @@ def digest_of(tail: LongTail, method: Method, settings: Mapping) -> str:
 
 def result_files(folder: Path, benchmark: str, factor: float, seed: int, methods: Sequence[str]) -> dict[str, Path]:
     """Method -> the file of its result."""
-    start = f"{benchmark}-{factor:g}-seed{seed}"
+    start = f"{benchmark.replace(' ', '-')}-{factor:g}-seed{seed}"
     return {name: folder / f"{start}-{list(METHODS).index(name)}.json" for name in methods}
 
 
@@ -121,16 +121,19 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Mapping[str, Callab
     settings = {"checkpoint_steps": 0} | parse_settings(asked.set)
     if training_arguments(settings, 0).mode != "frozen":  # a wrong setting shows before hours of work
         raise ValueError("mode; allowed: frozen, the features are shared by the runs")
-    built = {} if asked.only_tables else {name: benchmarks[name](asked.data) for name in asked.benchmark}
+    built = [] if asked.only_tables else [benchmarks[name](asked.data) for name in asked.benchmark]
+    folder = asked.output
+    if asked.bare:  # another question, so a report of its own
+        built, folder = [bare(benchmark) for benchmark in built], folder / "bare"
     for factor in asked.factors:
         for seed in asked.seeds:
-            for name, benchmark in built.items():
+            for benchmark in built:
                 tail = long_tailed(benchmark, factor, asked.largest or LARGEST.get(factor, round(factor)), seed)
-                files = result_files(asked.output, name, factor, seed, asked.methods)
+                files = result_files(folder, benchmark.name, factor, seed, asked.methods)
                 for file in run_group(tail, settings, files, asked.cache):
                     print(f"{file.name}: written", flush=True)
-                    write_report(asked.output)
-    print(write_report(asked.output))
+                    write_report(folder)
+    print(write_report(folder))
 
 
 def write_report(folder: Path) -> str:
@@ -150,6 +153,7 @@ def parser(benchmarks: Mapping[str, Callable] = BENCHMARKS) -> argparse.Argument
     found.add_argument("--largest", type=int, help="records of the most frequent code; a number for each factor else")
     found.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the records and the training")
     found.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    found.add_argument("--bare", action="store_true", help="without the taxonomy's texts but the titles")
     found.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="a setting of the training")
     found.add_argument("--output", type=Path, default=Path("build/benchmarks/imbalance"), help="folder of results")
     found.add_argument("--cache", type=Path, default=CACHE, help="folder of embeddings")

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from scipy.stats import t as student
 
-from occ_autocoder.markdown import markdown_table
-
 from .long_tail import BANDS
 
 BASE = "cross entropy"
@@ -28,8 +26,7 @@ def imbalance_report(results: Sequence[Result], methods: Sequence[str]) -> str:
     """The report of the results that are there, of one or more benchmarks, factors and seeds; methods in this order."""
     parts = ["# The long tail: losses and sampling", ABOUT, "## Trained on", data_table(results)]
     parts += ["## Over all", *(overall(results, methods, view) for view in VIEWS)]
-    for name, factor in groups(results):
-        own = [result for result in results if (result["benchmark"], result["factor"]) == (name, factor)]
+    for (name, factor), own in grouped(results).items():
         for view, form in [(view, form) for view in VIEWS for form in FORMS]:
             parts.append(f"## {name}, imbalance {factor:g}: {FORMS[form]}, {VIEWS[view]}")
             found = {method: values(own, method, view, form) for method in methods}
@@ -37,27 +34,34 @@ def imbalance_report(results: Sequence[Result], methods: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def groups(results: Sequence[Result]) -> list[tuple[str, float]]:
-    """(benchmark, factor) of the results, the largest factor first."""
-    return sorted({(result["benchmark"], result["factor"]) for result in results}, key=lambda one: (one[0], -one[1]))
+def grouped(results: Sequence[Result]) -> dict[tuple[str, float], list[Result]]:
+    """(benchmark, factor) -> its results; the benchmarks by name, the largest factor first."""
+    found: dict[tuple[str, float], list[Result]] = {}
+    for result in sorted(results, key=lambda one: (one["benchmark"], -one["factor"])):
+        found.setdefault((result["benchmark"], result["factor"]), []).append(result)
+    return found
 
 
 def data_table(results: Sequence[Result]) -> str:
-    """What each long-tailed version came to with the first seed; the examples are those under cross entropy."""
+    """What each long-tailed version came to with the first seed, under cross entropy where that was run."""
     rows = []
-    for name, factor in groups(results):
-        own = [one for one in results if (one["benchmark"], one["factor"]) == (name, factor)]
+    for own in grouped(results).values():
         first = min(own, key=lambda one: (one["seed"], one["method"] != BASE))
-        reached, runs = first["reached"], f"{len(own)}"
-        numbers = [f"{reached[key]:,}" for key in ("codes", "records", "largest", "smallest", "short")]
-        tested = first["views"]["model"]["title"]
-        bands = [codes_of(first["bands"], band) for band in BANDS]
-        examples = [f"{np.mean([first['examples'][code] for code in codes]):.0f}" for codes in bands]
+        tested, bands = first["views"]["model"]["title"], [codes_of(first["bands"], band) for band in BANDS]
+        numbers = [f"{first['reached'][key]:,}" for key in ("codes", "records", "largest", "smallest", "short")]
+        texts = [mean_cell([first["examples"][code] for code in codes]) for codes in bands]
         test = [str(sum(code in tested for code in codes)) for codes in bands]
-        rows.append([name, f"{factor:g}", *numbers, ", ".join(examples), ", ".join(test), runs])
+        settings = {", ".join(f"{name}={value}" for name, value in one["settings"].items()) for one in own}
+        about = [first["benchmark"], f"{first['factor']:g}", *numbers, ", ".join(texts), ", ".join(test)]
+        rows.append([*about, " or ".join(sorted(settings)), str(len(own))])
     columns = ["benchmark", "imbalance", "codes", "records", "most", "fewest", "codes short of the profile"]
-    columns += ["texts a code trains with: head, middle, tail", "codes in the test: head, middle, tail", "runs"]
-    return markdown_table(columns, rows)
+    columns += ["texts a code trains with: head, middle, tail", "codes in the test: head, middle, tail"]
+    return table([*columns, "settings", "runs"], rows)
+
+
+def mean_cell(numbers: Sequence[float]) -> str:
+    """The mean as a whole number, "-" without any."""
+    return f"{np.mean(numbers):.0f}" if numbers else "-"
 
 
 def codes_of(bands: Mapping[str, str], band: str) -> list[str]:
@@ -93,8 +97,7 @@ def overall(results: Sequence[Result], methods: Sequence[str], view: str) -> str
     rows = []
     for method in methods:
         found: dict[tuple[str, str], list[float]] = {}
-        for name, factor in groups(results):
-            own = [result for result in results if (result["benchmark"], result["factor"]) == (name, factor)]
+        for own in grouped(results).values():
             for form in FORMS:
                 one, base = (values(own, which, view, form) for which in (method, BASE))
                 for measure in MEASURES:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from occ_autocoder.taxonomy import Taxonomy
+
 from .records import Benchmark
 
 BANDS = ("head", "middle", "tail")
@@ -47,6 +49,16 @@ def long_tailed(benchmark: Benchmark, factor: float, largest: int, seed: int) ->
     left = table[table.groupby("code").cumcount() < table["code"].map(wanted)].sort_index().reset_index(drop=True)
     thinned = replace(benchmark, splits=benchmark.splits | {"train": left})
     return LongTail(thinned, factor, seed, wanted)
+
+
+def bare(benchmark: Benchmark) -> Benchmark:
+    """The benchmark with nothing but codes and titles in its taxonomy: training is then as unbalanced as the records.
+
+    Else every code trains with the taxonomy's texts too, however few records it has.
+    """
+    items = [replace(item, definition="", tasks=(), examples=()) for item in benchmark.taxonomy]
+    taxonomy = Taxonomy(items, benchmark.taxonomy.scheme, benchmark.taxonomy.version)
+    return replace(benchmark, name=f"{benchmark.name} bare", taxonomy=taxonomy)
 
 
 def profile(codes: int, factor: float, largest: int) -> list[int]:

@@ -82,7 +82,7 @@ def predictor(model: OccupationForSequenceClassification, tokenizer, cache: Path
     @torch.no_grad()
     def predict(job_titles: Sequence[str], job_duties: Sequence[str]) -> np.ndarray:
         pairs = zip(job_titles, job_duties, strict=True)
-        features = featurize([Example(*pair, 0, "") for pair in pairs], model, tokenizer, cache)
+        features = featurize([Example(*pair, 0, "") for pair in pairs], model, tokenizer, cache, model.spelling())
         parts = torch.arange(len(job_titles)).split(BATCH)
         return np.concatenate([model(**features.batch(part)).logits.double().softmax(-1).numpy() for part in parts])
 

@@ -35,6 +35,8 @@ class OccupationConfig(PretrainedConfig):
         ngram_buckets: hash buckets of the title's character n-grams, and as many of the whole text's n-grams.
         ngram_dim: size of the vector of a record's n-grams, which the lexical head begins with.
         title_memory, definition_memory: how much room the memories of known texts take (`Memory.sizes`).
+        title_words, text_words: the words of known titles with how often each occurs, and those of other known texts:
+            a word of a title that is none of these, and one slip away from one of the first, is read as that one.
         softmax_temperature: what the logits are divided by before the softmax: a number, or one for each of the forms
             title_and_duties, title and duties.
         doubt: the share of the probability that all codes have alike after that, a number or one for each form: of how
@@ -60,6 +62,8 @@ class OccupationConfig(PretrainedConfig):
         ngram_dim=128,
         title_memory=None,
         definition_memory=None,
+        title_words=None,
+        text_words=None,
         softmax_temperature=1.0,
         doubt=0.0,
         initializer_range=0.02,
@@ -85,6 +89,8 @@ class OccupationConfig(PretrainedConfig):
         self.ngram_dim = ngram_dim
         self.title_memory = title_memory or {}
         self.definition_memory = definition_memory or {}
+        self.title_words = title_words or {}
+        self.text_words = text_words or []
         self.softmax_temperature = checked(softmax_temperature, "softmax_temperature", 0, float("inf"))
         self.doubt = checked(doubt, "doubt", -1e-9, 1)
         self.initializer_range = initializer_range

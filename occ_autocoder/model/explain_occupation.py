@@ -81,7 +81,7 @@ def outputs(model, tokenizer, records: Sequence[tuple[str, str]]) -> dict[str, t
     parts = []
     for start in range(0, len(records), BATCH):
         part = records[start : start + BATCH]
-        features = [record_features(*fields, tokenizer, model.config) for fields in part]
+        features = [record_features(*fields, tokenizer, model.config, model.spelling()) for fields in part]
         batch = collate(features, tokenizer.pad_token_id or 0)
         batch = {name: value.to(model.device) for name, value in batch.items()}
         found = model(**batch, output_evidence=True)

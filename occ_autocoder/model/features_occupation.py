@@ -1,6 +1,6 @@
 """Record -> what the model takes: tokens of the text and of the title, n-grams, and which fields there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -11,16 +11,19 @@ from .text_occupation import FORMS, MAX_CHARACTERS, form_of, normalize, read_tit
 TEXT_FIELDS = ("job_title", "job_duties")
 
 
-def record_features(job_title: str, job_duties: str, tokenizer, config) -> dict:
+def record_features(
+    job_title: str, job_duties: str, tokenizer, config, spelling: Callable[[str], str] | None = None
+) -> dict:
     """The features of one record as lists, and `truncated`: whether a part of it did not fit.
 
-    The title stands first in the text, so that it is the duties that are cut.
+    The title stands first in the text, so that it is the duties that are cut. `spelling` mends the title's words.
 
     Raises:
         ValueError: when both fields are empty after normalisation.
     """
     truncated = max(len(job_title), len(job_duties)) > MAX_CHARACTERS
     job_title, job_duties = read_title(normalize(job_title)), normalize(job_duties).casefold()
+    job_title = spelling(job_title) if spelling else job_title
     form = form_of(job_title, job_duties)
     text_ids, cut = tokenize(render(job_title, job_duties), tokenizer, config)
     title_ids, _ = tokenize(render(job_title) if job_title else "", tokenizer, config)

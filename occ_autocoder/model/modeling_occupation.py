@@ -13,6 +13,7 @@ from .head_occupation import EVIDENCE, Fusion, OccupationHead
 from .memory_occupation import Memory
 from .pipeline_occupation import OccupationClassificationPipeline  # noqa: F401  every save has to carry this file
 from .remember_occupation import add_occupations
+from .spelling_occupation import Spelling
 from .text_occupation import FORMS
 
 
@@ -55,6 +56,7 @@ class OccupationForSequenceClassification(PreTrainedModel):
         self.titles = Memory(config.num_labels, hidden_size, **config.title_memory)
         self.definitions = Memory(config.num_labels, hidden_size, **config.definition_memory)
         self.register_buffer("ngram_weights", torch.ones(2 * config.ngram_buckets))
+        self._spelling = None
         self.post_init()
 
     @torch.no_grad()
@@ -134,6 +136,13 @@ class OccupationForSequenceClassification(PreTrainedModel):
         temperature, doubt = torch.tensor(values, device=form.device)[:, form].unsqueeze(-1)
         known = F.log_softmax(logits / temperature, dim=-1) + torch.log1p(-doubt)
         return torch.logaddexp(known, (doubt / logits.shape[-1]).log().expand_as(known))
+
+    def spelling(self) -> Spelling:
+        """How the words of a record's title are read: by those of the titles that the model knows."""
+        known = self.config.title_words, self.config.text_words
+        if self._spelling is None or self._spelling[0] != tuple(map(len, known)):
+            self._spelling = tuple(map(len, known)), Spelling(*known)
+        return self._spelling[1]
 
     def add_occupations(self, tokenizer, occupations) -> None:
         """Code to further occupations from their texts, without training: see `remember_occupation.add_occupations`."""

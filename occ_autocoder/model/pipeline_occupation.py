@@ -54,7 +54,7 @@ class OccupationClassificationPipeline(Pipeline):
 
     def preprocess(self, inputs):
         job_title, job_duties = record_fields(inputs)
-        features = record_features(job_title, job_duties, self.tokenizer, self.model.config)
+        features = record_features(job_title, job_duties, self.tokenizer, self.model.config, self.model.spelling())
         tensors = collate([features], self.tokenizer.pad_token_id or 0)
         return {**tensors, "truncated": torch.tensor([features["truncated"]])}
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from .features_occupation import pad, tokenize
 from .memory_occupation import Memory
 from .ngrams_occupation import text_ngrams, title_ngrams
+from .spelling_occupation import words
 from .text_occupation import normalize, read_title, render
 
 KnownText = tuple[str, int]
@@ -38,6 +39,7 @@ def remember(
     `embed` gives the embeddings of tokenised texts, where somebody has them already; the encoder's own where None.
     """
     titles, definitions = cleaned(titles, read_title), cleaned(definitions, str.casefold)
+    know_words(model.config, titles, definitions)
     weights = inverse_frequencies(titles, definitions, model.config.ngram_buckets)
     model.ngram_weights = weights.to(model.ngram_weights)
     model.titles = filled(model, tokenizer, titles, TITLE)
@@ -65,6 +67,7 @@ def add_occupations(model, tokenizer, occupations: Sequence[Mapping]) -> None:
         definitions += [(text, label) for text in about]
     titles, definitions = cleaned(titles, read_title), cleaned(definitions, str.casefold)
     add_labels(model, occupations)
+    know_words(model.config, titles, definitions, Counter(model.config.title_words), {*model.config.text_words})
     weigh_new_ngrams(model, titles, definitions)
     model.titles = joined(model, model.titles, filled(model, tokenizer, titles, TITLE), tokenizer)
     model.definitions = joined(model, model.definitions, filled(model, tokenizer, definitions, DUTIES), tokenizer)
@@ -102,6 +105,21 @@ def weigh_new_ngrams(model, titles: Sequence[KnownText], definitions: Sequence[K
         half = slice(0, buckets) if ngrams is TITLE else slice(buckets, 2 * buckets)
         fresh = [number for number in ids if model.ngram_weights[number] == 0]
         model.ngram_weights[fresh] = model.ngram_weights[half].max()
+
+
+def know_words(
+    config,
+    titles: Sequence[KnownText],
+    definitions: Sequence[KnownText],
+    counts: Counter | None = None,
+    others: set[str] | None = None,
+) -> None:
+    """Put the words of known texts into the configuration, beside the `counts` and `others` that are known already."""
+    counts, others = counts or Counter(), others or set()
+    counts.update(word for text, _ in titles for word in words(text))
+    others.update(word for text, _ in definitions for word in words(text))
+    config.title_words = dict(sorted(counts.items()))
+    config.text_words = sorted(others - {*counts})
 
 
 def set_sizes(model) -> None:

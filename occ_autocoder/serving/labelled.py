@@ -98,7 +98,10 @@ def predict_probabilities(
     found = np.zeros((len(order), model.config.num_labels))
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
-        rows = [record_features(job_titles[place], job_duties[place], tokenizer, model.config) for place in places]
+        rows = [
+            record_features(job_titles[place], job_duties[place], tokenizer, model.config, model.spelling())
+            for place in places
+        ]
         batch = {name: value.to(model.device) for name, value in collate(rows, tokenizer.pad_token_id or 0).items()}
         with torch.no_grad():
             found[places] = model(**batch).logits.double().softmax(-1).cpu().numpy()

@@ -33,10 +33,13 @@ class Features:
         return batch if self.embeddings is None else batch | {"embeddings": self.embeddings[indices]}
 
 
-def featurize(examples: Sequence[Example], model, tokenizer, cache: Path | None) -> Features:
-    """The features of examples; with a `cache` folder the encoder is frozen and its embeddings are computed now."""
+def featurize(examples: Sequence[Example], model, tokenizer, cache: Path | None, spelling=None) -> Features:
+    """The features of examples; with a `cache` folder the encoder is frozen and its embeddings are computed now.
+
+    `spelling` mends the words of titles, as in coding; what a model is trained on is taken as it stands.
+    """
     rows = [
-        record_features(item.job_title, item.job_duties, tokenizer, model.config)
+        record_features(item.job_title, item.job_duties, tokenizer, model.config, spelling)
         for item in tqdm(examples, desc="tokenizing", disable=len(examples) < 1000)
     ]
     forms = torch.tensor([row["form"] for row in rows], dtype=torch.long)

@@ -45,7 +45,7 @@ def recalibrate(pipeline, records: Dataset, *, weights: bool = False, seed: int 
     """
     model, config = pipeline.model, pipeline.model.config
     check_codes(records, config.label2id, "recalibration")
-    features = featurize(own_examples(records, config.label2id), model, pipeline.tokenizer, cache=None)
+    features = featurize(own_examples(records, config.label2id), model, pipeline.tokenizer, None, model.spelling())
     temperatures, doubts = by_form(config.softmax_temperature), by_form(config.doubt)
     fit = fit_weights if weights else fit_scale
     rows = []
