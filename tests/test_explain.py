@@ -33,14 +33,15 @@ def test_the_evidence_adds_up_to_the_log_odds_to_the_rival(coder):
         assert sum(rival["evidence"].values()) == pytest.approx(math.log(item["score"] / rival["score"]), abs=1e-3)
 
 
-def test_a_words_weight_is_what_the_log_probability_loses_without_it(coder):
+def test_a_words_weight_is_what_the_log_odds_lose_without_it(coder):
     explained = coder.explain(RECORD, top_k=1)[0]
     word = next(word for word in explained["words"] if (word["field"], word["text"]) == ("job_title", "bus"))
 
-    def log_probability(record):
-        return math.log(next(code["score"] for code in coder(record, top_k=None) if code["label"] == "8331"))
+    def log_odds(record):
+        score = next(code["score"] for code in coder(record, top_k=None) if code["label"] == "8331")
+        return math.log(score / (1 - score))
 
-    lost = log_probability(RECORD) - log_probability({**RECORD, "job_title": "driver"})
+    lost = log_odds(RECORD) - log_odds({**RECORD, "job_title": "driver"})
     assert explained["label"] == "8331" and word["weight"] == pytest.approx(lost, abs=1e-3) and lost > 0
     weights = [abs(word["weight"]) for word in explained["words"]]
     assert weights == sorted(weights, reverse=True)
@@ -67,7 +68,9 @@ def test_the_nearest_texts_are_known_texts_of_the_code(coder):
 def test_a_single_word_is_weighed_against_chance(coder):
     explained = coder.explain("cook", top_k=1)[0]
     assert [word["text"] for word in explained["words"]] == ["cook"]
-    assert explained["words"][0]["weight"] == pytest.approx(math.log(6 * explained["score"]), abs=1e-3)
+    assert explained["words"][0]["weight"] == pytest.approx(
+        math.log(explained["score"] / (1 - explained["score"])) - math.log(1 / 5), abs=1e-3
+    )
 
 
 def test_a_long_record_is_left_out_in_runs_of_words(coder):

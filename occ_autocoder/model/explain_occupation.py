@@ -35,9 +35,9 @@ def explain(model, tokenizer, job_title: str, job_duties: str, top_k: int = 3) -
         label, title, score: as the pipeline gives them.
         nearest_title, nearest_definition: {"text", "similarity"} of the code's known title that is nearest to the
             record's title (or text), and of the sentence of its nearest known text about the work; None without any.
-        words: {"field", "text", "weight"} of the words without which the code's log-probability changes most (nats,
-            above 0 where the word speaks for the code), found by leaving each out in turn (occlusion; Li, Monroe and
-            Jurafsky 2016, "Understanding neural networks through representation erasure").
+        words: {"field", "text", "weight"} of the words without which the code's log-odds, before the model's doubt,
+            change most (nats, above 0 where the word speaks for the code), found by leaving each out in turn
+            (occlusion; Li, Monroe and Jurafsky 2016, "Understanding neural networks through representation erasure").
         rival: the most probable other code: {"label", "title", "score", "words", "evidence"}. Its `words` are those
             that speak most for the code and against the rival, in nats of log-odds; `evidence` is the log-odds, before
             the model's doubt, as a sum over its kinds of evidence.
@@ -45,19 +45,19 @@ def explain(model, tokenizer, job_title: str, job_duties: str, top_k: int = 3) -
     """
     fields = normalize(job_title), normalize(job_duties)
     record = outputs(model, tokenizer, [fields])
-    scores = record["log_probabilities"][0].exp()
+    scores = record["scores"][0]
     order = scores.argsort(descending=True).tolist()
     pieces = list(pieces_of(fields))
-    weights = word_weights(model, tokenizer, record["log_probabilities"][0], pieces)
+    whole, without = record["log_probabilities"][0], left_out(model, tokenizer, len(scores), pieces)
 
     def about(label: int) -> dict:
         rivals = [other for other in order[:2] if other != label]
-        against = [rival_of(model, record, scores, pieces, weights, label, rival) for rival in rivals[:1]]
+        against = [rival_of(model, record, scores, pieces, whole - without, label, rival) for rival in rivals[:1]]
         return {
             **named(model.config, label, scores),
             "nearest_title": nearest_title(model, tokenizer, record["embeddings"][0], label),
             "nearest_definition": nearest_definition(model, tokenizer, record["embeddings"][0, 0], label),
-            "words": strongest(pieces, weights[:, label]),
+            "words": strongest(pieces, log_odds(whole[label]) - log_odds(without[:, label])),
             "rival": against[0] if against else None,
         }
 
@@ -70,13 +70,17 @@ def rival_of(model, record: dict, scores, pieces: Sequence[Piece], weights, labe
     return {
         **named(model.config, rival, scores),
         "words": strongest(pieces, weights[:, label] - weights[:, rival]),
-        "evidence": log_odds(model, evidence, form, label, rival),
+        "evidence": evidence_against(model, evidence, form, label, rival),
     }
 
 
 @torch.no_grad()
 def outputs(model, tokenizer, records: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
-    """What the model makes of records (title, duties): log-probabilities [n, C], evidence, embeddings, forms."""
+    """What the model makes of records (title, duties): scores [n, C], log-probabilities, evidence, embeddings, forms.
+
+    The log-probabilities are those before the doubt, which hides what makes a sure record surer.
+    """
+    temperatures = torch.tensor(by_form(model.config.softmax_temperature), device=model.device)
     model.eval()
     parts = []
     for start in range(0, len(records), BATCH):
@@ -85,8 +89,10 @@ def outputs(model, tokenizer, records: Sequence[tuple[str, str]]) -> dict[str, t
         batch = collate(features, tokenizer.pad_token_id or 0)
         batch = {name: value.to(model.device) for name, value in batch.items()}
         found = model(**batch, output_evidence=True)
-        parts.append((found.logits.double().log_softmax(-1), found.evidence, found.embeddings, batch["form"]))
-    names = ("log_probabilities", "evidence", "embeddings", "form")
+        known = model.fusion(found.evidence, batch["form"]) / temperatures[batch["form"]].unsqueeze(-1)
+        scores, before = found.logits.double().softmax(-1), known.double().log_softmax(-1)
+        parts.append((scores, before, found.evidence, found.embeddings, batch["form"]))
+    names = ("scores", "log_probabilities", "evidence", "embeddings", "form")
     return {name: torch.cat(values).cpu() for name, values in zip(names, zip(*parts))}
 
 
@@ -101,12 +107,12 @@ def pieces_of(fields: tuple[str, str]) -> Iterator[Piece]:
             yield Piece(TEXT_FIELDS[place], " ".join(own[start : start + size]), tuple(rest))
 
 
-def word_weights(model, tokenizer, whole: torch.Tensor, pieces: Sequence[Piece]) -> torch.Tensor:
-    """[pieces, C], by how much the log-probabilities `whole` [C] fall without each piece; without any, to chance."""
-    chance = torch.full_like(whole, 1 / len(whole)).log()
-    left = [piece.rest for piece in pieces if any(piece.rest)]
-    known = iter(outputs(model, tokenizer, left)["log_probabilities"] if left else ())
-    return torch.stack([whole - (next(known) if any(piece.rest) else chance) for piece in pieces])
+def left_out(model, tokenizer, classes: int, pieces: Sequence[Piece]) -> torch.Tensor:
+    """[pieces, C], the log-probabilities of the record without each piece; by chance where nothing is left."""
+    rest = [piece.rest for piece in pieces if any(piece.rest)]
+    known = iter(outputs(model, tokenizer, rest)["log_probabilities"] if rest else ())
+    chance = torch.full((classes,), 1 / classes, dtype=torch.double).log()
+    return torch.stack([next(known) if any(piece.rest) else chance for piece in pieces])
 
 
 def strongest(pieces: Sequence[Piece], weights: torch.Tensor) -> list[dict]:
@@ -122,7 +128,13 @@ def named(config, label: int, scores: torch.Tensor) -> dict:
     return {"label": code, "title": title, "score": scores[label].item()}
 
 
-def log_odds(model, evidence: torch.Tensor, form: int, label: int, rival: int) -> dict[str, float]:
+def log_odds(log_probabilities: torch.Tensor) -> torch.Tensor:
+    """Of log-probabilities, kept a little below 0."""
+    probabilities = log_probabilities.exp().clamp(max=1 - 1e-12)
+    return log_probabilities - torch.log1p(-probabilities)
+
+
+def evidence_against(model, evidence: torch.Tensor, form: int, label: int, rival: int) -> dict[str, float]:
     """Kind of evidence -> its part of the log-odds of a label to its rival before the doubt; they sum to it."""
     temperature = by_form(model.config.softmax_temperature)[form]
     weights = model.fusion.weight[form].detach().cpu().double() / temperature
