@@ -62,7 +62,9 @@ class Method:
     change: Callable[[Dataset, int], Dataset] = unchanged
 
 
-# Logit adjustment with tau 1 is balanced softmax: the same logits but for a constant.
+# Logit adjustment with tau 1 is balanced softmax: the same logits but for a constant. Of the codes with validation
+# records 11 to 32 % have none right after an epoch: shrinkage alone leaves CDB's dynamic tau at 2, quartiles alone at
+# 1.8 to 2, both bring it to about 1.5.
 METHODS = {
     "cross entropy": Method(),
     "oversampling": Method(change=oversampled),
@@ -73,7 +75,7 @@ METHODS = {
     "logit adjustment, tau 0.5": Method("logit_adjustment", {"tau": 0.5}),
     "CDB, tau 1": Method("cdb", {"tau": 1.0}),
     "CDB, dynamic tau": Method("cdb"),
-    "CDB, smoothed": Method("cdb", {"shrinkage": 5.0, "quantile": 0.1}),
+    "CDB, smoothed": Method("cdb", {"shrinkage": 5.0, "quantile": 0.25}),
 }
 
 
