@@ -63,7 +63,7 @@ def fit(
         TrainingError: where a loss is not finite; the checkpoints stay as they are.
         CheckpointError: where the checkpoints in `folder` are another run's, or none can be read.
     """
-    optimizer = torch.optim.AdamW(parameter_groups(model, arguments))
+    optimizer = torch.optim.AdamW(parameter_groups(model, arguments), fused=True)
     model, optimizer = accelerator.prepare(model, optimizer)
     loss.to(accelerator.device)
     names, best = trained(accelerator.unwrap_model(model)), {}
