@@ -85,11 +85,19 @@ def test_nothing_but_words_and_single_blanks_is_left(text):
         ("F/X artist", "f x artist"),
         ("midwife", "midwife"),
         ("malt house operator", "malt house operator"),
+        ("Nurse - $3,000 per month", "nurse"),
+        ("Plumber £30k-£40k pa, full-time", "plumber"),
+        ("Cook (urgently hiring), 5 days a week; ref. 48213", "cook"),
+        ("Urgent care nurse", "urgent care nurse"),
+        ("Reference librarian", "reference librarian"),
+        ("Full (ref. 1) time cook", "cook"),
+        ("Asst. Mgr, HR", "assistant manager human resources"),
+        ("part-time", "part-time"),
         ("(m/f)", "(m/f)"),
         ("???", "???"),
     ],
 )
-def test_a_title_is_read_without_punctuation_and_sex(title, expected):
+def test_a_title_is_read_without_what_says_nothing_of_the_work(title, expected):
     assert read_title(title) == expected
 
 

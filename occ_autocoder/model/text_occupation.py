@@ -59,19 +59,70 @@ _WOMEN = {
 }
 _WOMEN |= {f"{word}es": f"{known}s" for word, known in _WOMEN.items() if word.endswith("ss")}
 _WOMEN |= {"barmaids": "barmen", "landladies": "landlords", "masseuses": "masseurs"}
+# What an advertisement offers: pay, hours, a reference number, haste.
+_OFFERS = re.compile(
+    r"(?:us|s|c|a)?[$£€¥]\s?\d[\d,.]*k?(?:\s?[-–]\s?[$£€¥]?\d[\d,.]*k?)?"
+    r"(?:\s?(?:per|an?|/|p\.?)\s?(?:hour|day|week|month|year|annum|hr|h|d|w|m|a)\b\.?)?"
+    r"|\bref(?:erence)?\b\.?(?:\s?no\.?)?[\s:]*\w*\d\w*|\b\d(?:\.\d)? days?(?:\s?/\s?| an? | per )week\b"
+    r"|\b(?:full|part)[ -]?time\b|\burgent(?:ly)? (?:hiring|needed|required|wanted)\b"
+    r"|\bimmediate(?:ly)? (?:start|available|vacancy|hiring)\b|\bhiring now\b"
+)
+# Short forms that stand for one word alone in titles.
+_SHORT = {
+    "asst": "assistant",
+    "assoc": "associate",
+    "ceo": "chief executive officer",
+    "cfo": "chief financial officer",
+    "coord": "coordinator",
+    "cto": "chief technology officer",
+    "dept": "department",
+    "exec": "executive",
+    "govt": "government",
+    "hgv": "heavy goods vehicle",
+    "hr": "human resources",
+    "intl": "international",
+    "jnr": "junior",
+    "jr": "junior",
+    "maint": "maintenance",
+    "mfg": "manufacturing",
+    "mgmt": "management",
+    "mgr": "manager",
+    "mktg": "marketing",
+    "mngr": "manager",
+    "qa": "quality assurance",
+    "qc": "quality control",
+    "rep": "representative",
+    "rn": "registered nurse",
+    "snr": "senior",
+    "sr": "senior",
+    "supt": "superintendent",
+    "supv": "supervisor",
+    "svc": "service",
+    "svcs": "services",
+    "vp": "vice president",
+}
+_SHORTENED = re.compile(rf"\b(?:{'|'.join(_SHORT)})\b")
 _WOMAN = re.compile(rf"\b(?:({'|'.join(_WOMEN)})|(\w+)(woman|women|persons?))\b")
 
 
 def read_title(job_title: str) -> str:
-    """The title as the model reads it: in small letters, without punctuation and without the sex of who does the work.
+    """The title as the model reads it: in small letters, without punctuation and what says nothing of the work.
 
-    So "Nurse (m/f)." is "nurse", "Waitress" is "waiter", and "Saleswoman" and "Salesperson" are "salesman". Idempotent.
-    A title of which nothing would be left is left as it is, in small letters.
+    That is the sex of who does it, and what is offered: "Nurse (m/f), full time." is "nurse", "Waitress" is "waiter",
+    "Saleswoman" and "Salesperson" are "salesman". Short forms are spelt out: "Sales Mgr" is "sales manager".
+    Idempotent. A title of which nothing would be left is left as it is, in small letters.
     """
-    text = _SEXES.sub(" ", job_title.casefold())
+    text, before = job_title.casefold(), ""
+    while text != before:  # what stood on both sides of a part that was left out may read otherwise together
+        before, text = text, _read_once(text)
+    return text
+
+
+def _read_once(title: str) -> str:
+    text = _SEXES.sub(" ", _OFFERS.sub(" ", title))
     text = _SILENT.sub(" ", _APOSTROPHES.sub("", text))
-    text = " ".join(_WOMAN.sub(_anybody, text).split())
-    return text or job_title.casefold()
+    text = _SHORTENED.sub(lambda match: _SHORT[match[0]], _WOMAN.sub(_anybody, text))
+    return " ".join(text.split()) or title
 
 
 def _anybody(match: re.Match) -> str:
