@@ -10,6 +10,7 @@ import pandas
 import torch
 from accelerate import Accelerator
 from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
 
 from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassification
 from occ_autocoder.model.remember_occupation import remember
@@ -37,6 +38,7 @@ class Prepared:
     """An untrained model, what it is trained and validated on, the features of each form of the test, and the codes."""
 
     model: OccupationForSequenceClassification
+    tokenizer: PreTrainedTokenizerBase
     train: Data
     validation: Data
     held: Features
@@ -74,7 +76,9 @@ def prepare(benchmark: Benchmark, records: Dataset, arguments: TrainingArguments
         for form, rows in test_forms(benchmark.splits["test"]).items()
         if len(rows)
     }
-    return Prepared(model, as_data(features, examples), as_data(held_features, held), held_features, test, codes)
+    return Prepared(
+        model, tokenizer, as_data(features, examples), as_data(held_features, held), held_features, test, codes
+    )
 
 
 def examples_of(rows: pandas.DataFrame, label2id: Mapping[str, int]) -> list[Example]:

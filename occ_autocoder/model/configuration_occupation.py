@@ -66,6 +66,7 @@ class OccupationConfig(PretrainedConfig):
         text_words=None,
         softmax_temperature=1.0,
         doubt=0.0,
+        novelty=None,
         initializer_range=0.02,
         **kwargs,
     ):
@@ -93,6 +94,7 @@ class OccupationConfig(PretrainedConfig):
         self.text_words = text_words or []
         self.softmax_temperature = checked(softmax_temperature, "softmax_temperature", 0, float("inf"))
         self.doubt = checked(doubt, "doubt", -1e-9, 1)
+        self.novelty = novelty or {}
         self.initializer_range = initializer_range
         kwargs.setdefault("custom_pipelines", {name: dict(values) for name, values in CUSTOM_PIPELINES.items()})
         super().__init__(**kwargs)

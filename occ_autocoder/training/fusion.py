@@ -1,7 +1,8 @@
 """The weights of the evidence and the temperatures, fitted on records that neither the head nor the memory has seen.
 
 Stacking (Wolpert 1992, "Stacked generalization"): a few weights for each of the three forms, by maximum likelihood.
-Then a temperature and a doubt for each, so that the confidence in the best code is how often it is right.
+Then a temperature and a doubt for each, so that the confidence in the best code is how often it is right; and the
+weights of the novelty score.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from occ_autocoder.evaluation.calibration import fit_confidence, fit_temperature
 from occ_autocoder.model.text_occupation import FORMS
+
+from .novelty import novelty_weights
 
 # How strongly the weights are held to what was known before: this much, in nats, for a weight e times as large.
 PENALTY = 0.3
@@ -35,14 +38,16 @@ def part_evidence(model, batch: dict) -> torch.Tensor:
 def fit_fusion(
     model, batches: Callable, forms: torch.Tensor, labels: torch.Tensor, seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Set weights, temperature and doubt of each form that has held-out examples: how many it had, and the last two.
+    """Set weights, temperature, doubt and novelty score of each form that has held-out examples.
+
+    Returns how many records each form had, its temperature and its doubt.
 
     Args:
         batches: indices -> the model's inputs.
         forms, labels: [n], of the held-out examples.
     """
     generator = torch.Generator().manual_seed(seed)
-    about = {}
+    about, model.config.novelty = {}, dict.fromkeys(FORMS)
     for place, form in enumerate(FORMS):
         indices = (forms == place).nonzero().squeeze(-1)
         indices = indices[torch.randperm(len(indices), generator=generator)[:MAX_RECORDS]].sort().values
@@ -56,6 +61,7 @@ def fit_fusion(
             )
             excess = cross_fitted_temperature(evidence, labels[indices], prior)
             about[form] |= {"temperature": temperature * excess, "doubt": doubt}
+            model.config.novelty[form] = novelty_weights(evidence, labels[indices], weight)
     model.config.softmax_temperature = {form: values["temperature"] for form, values in about.items()}
     model.config.doubt = {form: values["doubt"] for form, values in about.items()}
     return about
