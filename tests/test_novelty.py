@@ -71,3 +71,18 @@ def test_it_is_fitted_with_the_evidence_and_travels_with_the_model(model_folder,
     assert found["title_and_duties"] is None and len(found["title"]["weights"]) == len(FEATURES)
     coder.model.save_pretrained(tmp_path)
     assert type(coder.model).from_pretrained(tmp_path).config.novelty == found
+
+
+def test_the_pipeline_gives_the_score_of_forms_that_have_one(model_folder):
+    coder = occ_autocoder.load(model_folder)
+    fitted = {"weights": [0.1] * len(FEATURES), "bias": -1.0}
+    coder.model.config.novelty = {"title": fitted, "duties": None, "title_and_duties": None}
+    texts = [{"job_title": "cook"}, {"job_duties": "drives a bus"}, {"job_title": "nurse", "job_duties": "cares"}]
+    answers = coder(texts, return_novelty=True, batch_size=3)
+    assert [answer["novelty"] is None for answer in answers] == [False, True, True]
+    assert [answer["occupations"] for answer in answers] == coder(texts, batch_size=3)
+    output = coder.model(**coder._ensure_tensor_on_device(coder.preprocess("cook"), "cpu"), output_evidence=True)
+    features = novelty_features(output.evidence, coder.model.fusion(output.evidence, torch.tensor([1])))
+    assert answers[0]["novelty"] == pytest.approx(novelty_score(features, fitted).item(), abs=1e-5)
+    assert answers[0]["similarity"] == pytest.approx(1.0, abs=1e-4)  # a title that it knows
+    assert answers[2]["embeddings"].norm(dim=-1).tolist() == pytest.approx([1.0, 1.0], abs=1e-4)

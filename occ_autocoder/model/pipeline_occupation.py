@@ -8,6 +8,9 @@ from transformers import Pipeline
 from .backoff_occupation import is_ambiguous, safe_code, separating_question
 from .explain_occupation import explain
 from .features_occupation import TEXT_FIELDS, collate, record_features
+from .head_occupation import EVIDENCE
+from .novelty_occupation import novelty_features, novelty_score
+from .text_occupation import FORMS
 
 TOP_K = 5
 
@@ -21,6 +24,10 @@ class OccupationClassificationPipeline(Pipeline):
         level: the level of the classification to answer at; a group's score is the sum of its codes' scores. Without
             it, the codes that the model was trained on.
         return_truncated: gives {"occupations": [...], "truncated": bool} a record in place of the list.
+        return_novelty: gives the dict of `return_truncated` with `novelty`, 0 to 1, how much the record looks like work
+            that no code names, None where the model has no such score for the record's form; `embeddings` [2, d], of
+            the text and of the title (a tensor, unit vectors; 0 without a title); and `similarity`, the cosine of the
+            text to the nearest text that the model knows.
         thresholds: level -> confidence from which a code of that level is safe, as a plan has them. Gives the dict of
             `return_truncated` with `safe`, {"label", "title", "level", "score"} of the deepest safe code, or None where
             a person is to code the record; `ambiguous`, whether the second code is half as probable as the first; and
@@ -40,7 +47,9 @@ class OccupationClassificationPipeline(Pipeline):
             return super().__call__(inputs, *args, **kwargs) if inputs != [] else []
         return super().__call__((record for record in inputs), *args, **kwargs)
 
-    def _sanitize_parameters(self, top_k=TOP_K, level=None, return_truncated=False, thresholds=None):
+    def _sanitize_parameters(
+        self, top_k=TOP_K, level=None, return_truncated=False, thresholds=None, return_novelty=False
+    ):
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
             raise ValueError(f"top_k is {top_k!r}; allowed: a whole number from 1, or None for all codes")
         if level is not None:
@@ -50,7 +59,7 @@ class OccupationClassificationPipeline(Pipeline):
             if not isinstance(threshold, int | float):
                 raise ValueError(f"the threshold of level {name} is {threshold!r}; allowed: a number")
         options = {"top_k": top_k, "level": level, "return_truncated": return_truncated, "thresholds": thresholds}
-        return {}, {}, options
+        return {}, {"return_novelty": return_novelty}, options
 
     def preprocess(self, inputs):
         job_title, job_duties = record_fields(inputs)
@@ -58,9 +67,11 @@ class OccupationClassificationPipeline(Pipeline):
         tensors = collate([features], self.tokenizer.pad_token_id or 0)
         return {**tensors, "truncated": torch.tensor([features["truncated"]])}
 
-    def _forward(self, model_inputs):
+    def _forward(self, model_inputs, return_novelty=False):
         truncated = model_inputs.pop("truncated")
-        return {"logits": self.model(**model_inputs).logits, "truncated": truncated}
+        output = self.model(**model_inputs, output_evidence=return_novelty)
+        found = {"logits": output.logits, "truncated": truncated}
+        return found | self.novelty(output, model_inputs["form"]) if return_novelty else found
 
     def postprocess(self, model_outputs, top_k=TOP_K, level=None, return_truncated=False, thresholds=None):
         all_scores = model_outputs["logits"][0].double().softmax(-1)
@@ -71,10 +82,26 @@ class OccupationClassificationPipeline(Pipeline):
             {"label": codes[place], "title": self.title_of(codes[place]), "score": score}
             for score, place in zip(best.values.tolist(), best.indices.tolist())
         ]
-        if not return_truncated and thresholds is None:
+        if not return_truncated and thresholds is None and "novelty" not in model_outputs:
             return occupations
         found = {"occupations": occupations, "truncated": bool(model_outputs["truncated"][0])}
+        if "novelty" in model_outputs:
+            novelty = float(model_outputs["novelty"][0])
+            found |= {"novelty": None if novelty != novelty else novelty, "embeddings": model_outputs["embeddings"][0]}
+            found["similarity"] = float(model_outputs["similarity"][0])
         return found if thresholds is None else found | self.decide(all_scores, thresholds)
+
+    def novelty(self, output, form: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`novelty` [B], not a number of a form without a score, `embeddings` [B, 2, d] and `similarity` [B]."""
+        features = novelty_features(output.evidence, self.model.fusion(output.evidence, form))
+        found = features.new_full((len(form),), float("nan"))
+        for place, name in enumerate(FORMS):
+            fitted = (self.model.config.novelty or {}).get(name)
+            if fitted and (form == place).any():
+                found[form == place] = novelty_score(features[form == place], fitted)
+        known = [list(EVIDENCE).index(name) for name in ("text_nearest_title", "text_nearest_definition")]
+        similarity = output.evidence[..., known].amax((1, 2))
+        return {"novelty": found, "embeddings": output.embeddings, "similarity": similarity}
 
     def title_of(self, code: str) -> str:
         """The title of a code of any level."""
