@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import random
+from collections import Counter
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from tiny import tiny_arguments, tiny_records, tiny_taxonomy
 pytest.importorskip("sentence_transformers")
 
 from occ_autocoder.data.records import RECORD_FEATURES
-from occ_autocoder.training.contrastive import ABOUT, contrastive_encoder, text_pairs
+from occ_autocoder.training.contrastive import ABOUT, SiblingBatches, contrastive_encoder, read, text_pairs
 from occ_autocoder.training.examples import label_codes, record_examples, taxonomy_texts
 from occ_autocoder.training.initial import new_model
 from occ_autocoder.training.train import train
@@ -29,34 +31,48 @@ def arguments(encoder, **changes):
 
 def test_both_texts_of_a_pair_are_of_one_code_and_rare_codes_have_as_many(encoder_folder):
     settings = arguments(encoder_folder, contrastive_titles=3)
-    pairs = text_pairs(TEXTS, EXAMPLES, settings)
-    owners = {}
-    for label in range(len(CODES)):
-        own = [item for item in EXAMPLES if item.label == label]
-        known = type(TEXTS)(
-            *([pair for pair in part if pair[1] == label] for part in (TEXTS.titles, TEXTS.definitions))
-        )
-        wide = arguments(encoder_folder, contrastive_titles=100)
-        for text in {
-            text
-            for seed in range(5)
-            for pair in text_pairs(known, own, dataclasses.replace(wide, seed=seed))
-            for text in pair
-        }:
-            owners.setdefault(text, set()).add(label)
-    assert len(pairs) > 20
-    assert all(owners[one] & owners[other] and one != other for one, other in pairs)
-    assert all(text.startswith(("job_title=", "job_duties=")) for pair in pairs for text in pair)
-    assert len(pairs) <= len(CODES) * (2 * 3 + 3)
-    assert text_pairs(TEXTS, EXAMPLES, settings) == pairs
-    assert text_pairs(TEXTS, EXAMPLES, dataclasses.replace(settings, seed=1)) != pairs
+    kinds = text_pairs(TEXTS, EXAMPLES, settings)
+    titles = {(read(text), label) for text, label in TEXTS.titles}
+    titles |= {(read(item.job_title), item.label) for item in EXAMPLES if item.job_title}
+    texts = {(read("", text), label) for text, label in TEXTS.definitions}
+    texts |= {(read("", item.job_duties), item.label) for item in EXAMPLES if item.job_duties}
+    assert list(kinds) == ["titles", "mixed", "texts"]
+    for kind, (anchors, positives) in {
+        "titles": (titles, titles),
+        "mixed": (titles, texts),
+        "texts": (texts,) * 2,
+    }.items():
+        assert all((pair.anchor, pair.label) in anchors for pair in kinds[kind])
+        assert all((pair.positive, pair.label) in positives and pair.anchor != pair.positive for pair in kinds[kind])
+        assert {pair.label for pair in kinds[kind]} == set(range(len(CODES)))
+        assert max(Counter(pair.label for pair in kinds[kind]).values()) <= 3
+    assert text_pairs(TEXTS, EXAMPLES, settings) == kinds
+    assert text_pairs(TEXTS, EXAMPLES, dataclasses.replace(settings, seed=1)) != kinds
+
+
+def test_a_batch_has_a_code_once_and_every_other_pass_keeps_siblings_together():
+    labels = [label for label in range(40) for _ in range(1 + label % 3)]
+    random.Random(0).shuffle(labels)
+    sampler = SiblingBatches(Dataset.from_dict({"label": labels}), batch_size=8, drop_last=False, seed=3)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) and sorted(place for batch in batches for place in batch) == [
+        *range(len(labels))
+    ]
+    assert list(sampler) == batches
+    sampler.set_epoch(1)
+    assert list(sampler) != batches
+    near = 0
+    for batch in batches:
+        own = [labels[place] for place in batch]
+        assert len(set(own)) == len(own) <= 8
+        near += max(own) - min(own) < 8
+    assert near == 5  # the first pass: 40 labels, eight by eight
 
 
 def accuracy_of_nearest(settings) -> float:
     """How often the definition nearest to a record's title is its code's, by the encoder of the settings."""
     from occ_autocoder.model.features_occupation import tokenize
     from occ_autocoder.model.remember_occupation import embed_tokens
-    from occ_autocoder.training.contrastive import read
 
     model, tokenizer = new_model(TAXONOMY, CODES, settings)
     titles = [item for item in EXAMPLES if not item.job_duties]

@@ -178,6 +178,24 @@ def test_a_batch_in_parts_trains_as_the_whole_batch(tmp_path, encoder_folder):
 def test_two_processes_train_as_one(tmp_path, encoder_folder):
     settings = {"epochs": 2, "head_dropout": 0.0}
     one = run(tmp_path / "one", encoder_folder, **settings)
+    two = in_two_processes(tmp_path, encoder_folder, settings)
+    assert torch.allclose(one.head.semantic.output.weight, two["head.semantic.output.weight"], atol=1e-4)
+
+
+def test_two_processes_take_the_encoder_that_one_has_trained(tmp_path, encoder_folder):
+    settings = {"epochs": 1, "contrastive_epochs": 1}
+    with pytest.raises(AssertionError, match=r"ValueError: 2 processes; allowed: one, whose .*encoder others find"):
+        in_two_processes(tmp_path, encoder_folder, settings)
+    run(tmp_path / "two", encoder_folder, **settings)
+    (tmp_path / "two" / "model.safetensors").unlink()
+    two = in_two_processes(tmp_path, encoder_folder, settings)
+    tuned = load_file(tmp_path / "two" / "encoder" / "model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    assert torch.equal(two[f"encoder.{name}"], tuned[name])
+
+
+def in_two_processes(tmp_path, encoder_folder, settings) -> dict[str, torch.Tensor]:
+    """The weights of a model that two processes train."""
     script = tmp_path / "script.py"
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -189,8 +207,7 @@ def test_two_processes_train_as_one(tmp_path, encoder_folder):
     arguments = [str(HERE), str(tmp_path / "two"), str(encoder_folder)]
     done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    two = load_file(tmp_path / "two" / "model.safetensors")
-    assert torch.allclose(one.head.semantic.output.weight, two["head.semantic.output.weight"], atol=1e-4)
+    return load_file(tmp_path / "two" / "model.safetensors")
 
 
 def test_runs_are_tracked(tmp_path, encoder_folder, monkeypatch):

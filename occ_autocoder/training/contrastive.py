@@ -5,12 +5,17 @@ In-batch negatives (MultipleNegativesRankingLoss; Henderson et al. 2017), by sen
 
 import hashlib
 import json
+import math
 import random
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from datasets import Dataset
+import torch
+from accelerate import PartialState
+from datasets import Dataset, DatasetDict
 
 from occ_autocoder.data.encoder import encoder_source
 from occ_autocoder.extras import require
@@ -25,15 +30,57 @@ from sentence_transformers import (  # noqa: E402
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
+from sentence_transformers.base.sampler import DefaultBatchSampler  # noqa: E402
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss  # noqa: E402
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer  # noqa: E402
-from sentence_transformers.sentence_transformer.training_args import BatchSamplers  # noqa: E402
 
 ABOUT = "contrastive.json"
 LENGTH = 64  # tokens of a text
 WORDS = 60  # of a text about the work, before it is cut to tokens
 TEXT_PAIRS = 3  # pairs of two texts about the work, a code
-Pair = tuple[str, str]
+
+
+class Pair(NamedTuple):
+    """Two texts of one code."""
+
+    anchor: str
+    positive: str
+    label: int
+
+
+class SiblingBatches(DefaultBatchSampler):
+    """Batches of pairs of different codes: no two of a code stand off each other.
+
+    Each pass takes one pair of each code that has one left. Every other pass goes through the codes in the order of
+    their labels, so that those of one group are in a batch: these are the hard ones.
+    """
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = random.Random(self.seed + self.epoch)
+        batches = []
+        for number, places in enumerate(self.passes(generator)):
+            if number % 2:
+                generator.shuffle(places)
+            count = math.ceil(len(places) / self.batch_size)
+            batches += [
+                places[len(places) * part // count : len(places) * (part + 1) // count] for part in range(count)
+            ]
+        generator.shuffle(batches)
+        yield from batches
+
+    def passes(self, generator: random.Random) -> list[list[int]]:
+        """The places of the pairs of each pass, in the order of their labels."""
+        labels = self.sampler["label"]
+        found: dict[int, list[int]] = {}
+        for place in generator.sample(range(len(labels)), len(labels)):
+            found.setdefault(labels[place], []).append(place)
+        rounds = max(map(len, found.values()))
+        return [[found[label][turn] for label in sorted(found) if turn < len(found[label])] for turn in range(rounds)]
+
+    def __len__(self) -> int:
+        counts = Counter(self.sampler["label"]).values()
+        sizes = (sum(count > turn for count in counts) for turn in range(max(counts)))
+        return sum(math.ceil(size / self.batch_size) for size in sizes)
 
 
 def contrastive_encoder(
@@ -46,7 +93,7 @@ def contrastive_encoder(
     Args:
         taxonomy: the texts that the classification has of its codes.
         examples: of the training records.
-    Raises: ValueError where no code has two texts.
+    Raises: ValueError where no code has two texts, or several processes would have to train it.
     """
     pairs = text_pairs(taxonomy, examples, arguments)
     if not pairs:
@@ -54,6 +101,8 @@ def contrastive_encoder(
     about = fingerprint(pairs, arguments)
     if (folder / ABOUT).exists() and json.loads((folder / ABOUT).read_text(encoding="utf-8")) == about:
         return folder
+    if (processes := PartialState().num_processes) > 1:  # batches of different sizes cannot be shared out
+        raise ValueError(f"{processes} processes; allowed: one, whose {folder} others find, or contrastive_epochs=0")
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     for place in (folder, unfinished):
         shutil.rmtree(place, ignore_errors=True)
@@ -67,33 +116,38 @@ def contrastive_encoder(
     return folder
 
 
-def fingerprint(pairs: Sequence[Pair], arguments: TrainingArguments) -> dict:
+def fingerprint(pairs: Mapping[str, Sequence[Pair]], arguments: TrainingArguments) -> dict:
     """What has to be the same for an encoder to be taken as it is."""
     names = ("encoder", "encoder_revision", "pooling", "query_prefix", "seed")
     own = [name for name in arguments.names() if name in names or name.startswith("contrastive_")]
-    digest = hashlib.sha256(repr(list(pairs)).encode()).hexdigest()
+    digest = hashlib.sha256(repr(pairs).encode()).hexdigest()
     return {name: getattr(arguments, name) for name in own} | {"pairs": digest}
 
 
-def text_pairs(taxonomy: KnownTexts, examples: Sequence[Example], arguments: TrainingArguments) -> list[Pair]:
-    """(text, text) of one code each, in random order: a title with a text about the work, two titles, two texts.
+def text_pairs(
+    taxonomy: KnownTexts, examples: Sequence[Example], arguments: TrainingArguments
+) -> dict[str, list[Pair]]:
+    """Pairs of different texts of one code: two `titles`, a title and a text about the work (`mixed`), two `texts`.
 
-    At most `contrastive_titles` titles a code, so that the frequent ones do not rule.
+    At most `contrastive_titles` titles a code, so that the frequent ones do not rule. Kinds without any are left out.
     """
     generator = random.Random(arguments.seed)
     titles = by_label([*taxonomy.titles, *((item.job_title, item.label) for item in examples)])
     duties = by_label([*taxonomy.definitions, *((item.job_duties, item.label) for item in examples)])
-    pairs = []
+    pairs: dict[str, list[tuple]] = {"titles": [], "mixed": [], "texts": []}
     for label, own in titles.items():
         about = duties.get(label, [])
         for title in generator.sample(own, min(len(own), arguments.contrastive_titles)):
-            pairs += [(read(title), read("", generator.choice(about)))] if about else []
-            other = generator.choice(own)
-            pairs += [(read(title), read(other))] if other != title else []
+            pairs["titles"].append((read(title), read(generator.choice(own)), label))
+            pairs["mixed"] += [(read(title), read("", generator.choice(about)), label)] if about else []
         for _ in range(TEXT_PAIRS if len(about) > 1 else 0):
-            pairs.append(tuple(read("", text) for text in generator.sample(about, 2)))
-    generator.shuffle(pairs)
-    return [(arguments.query_prefix + one, arguments.query_prefix + other) for one, other in pairs if one != other]
+            pairs["texts"].append((*(read("", text) for text in generator.sample(about, 2)), label))
+    prefix = arguments.query_prefix
+    made = {
+        kind: [Pair(prefix + one, prefix + other, label) for one, other, label in found if one != other]
+        for kind, found in pairs.items()
+    }
+    return {kind: found for kind, found in made.items() if found}
 
 
 def by_label(texts: Sequence[tuple[str, int]]) -> dict[int, list[str]]:
@@ -120,8 +174,10 @@ def new_encoder(arguments: TrainingArguments) -> SentenceTransformer:
     return SentenceTransformer(modules=[body, pooling, Normalize()])
 
 
-def train_pairs(model: SentenceTransformer, pairs: Sequence[Pair], arguments: TrainingArguments, folder: Path) -> None:
-    """Train the encoder in place."""
+def train_pairs(
+    model: SentenceTransformer, pairs: Mapping[str, Sequence[Pair]], arguments: TrainingArguments, folder: Path
+) -> None:
+    """Train the encoder in place; a batch has pairs of one kind, so that short texts are not padded to long ones."""
     options = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         num_train_epochs=arguments.contrastive_epochs,
@@ -131,10 +187,13 @@ def train_pairs(model: SentenceTransformer, pairs: Sequence[Pair], arguments: Tr
         save_strategy="no",
         report_to="none",
         logging_strategy="no",
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        batch_sampler=SiblingBatches,
+        use_cpu=not torch.accelerator.is_available(),  # bf16 is refused on a CPU that was not asked for
+        bf16=arguments.mixed_precision == "bf16",
+        fp16=arguments.mixed_precision == "fp16",
         seed=arguments.seed,
         dataloader_pin_memory=False,
     )
-    data = Dataset.from_dict({"anchor": [one for one, _ in pairs], "positive": [other for _, other in pairs]})
+    data = DatasetDict({kind: Dataset.from_list([pair._asdict() for pair in own]) for kind, own in pairs.items()})
     loss = MultipleNegativesRankingLoss(model)
     SentenceTransformerTrainer(model=model, args=options, train_dataset=data, loss=loss).train()

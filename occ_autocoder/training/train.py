@@ -65,7 +65,7 @@ def train(
     texts = taxonomy_texts(taxonomy, codes)
     own, held = labelled_examples(records, validation, codes, arguments)
     examples = [*own, *taxonomy_examples(texts, codes)]
-    model, tokenizer = new_model(taxonomy, codes, with_encoder(texts, own, arguments, accelerator, output))
+    model, tokenizer = new_model(taxonomy, codes, with_encoder(texts, own, arguments, output))
     model.to(accelerator.device)
     with accelerator.main_process_first():  # the others find the embeddings in the cache
         known = known_texts(texts, own, arguments.memory_texts, arguments.seed)
@@ -90,15 +90,13 @@ def train(
 
 
 def with_encoder(
-    texts: KnownTexts, own: Sequence[Example], arguments: TrainingArguments, accelerator: Accelerator, output: Path
+    texts: KnownTexts, own: Sequence[Example], arguments: TrainingArguments, output: Path
 ) -> TrainingArguments:
     """The arguments with the encoder that contrastive training left in `output`, where that is asked for."""
     if not arguments.contrastive_epochs:
         return arguments
     from .contrastive import contrastive_encoder
 
-    if accelerator.num_processes > 1:
-        raise ValueError(f"contrastive_epochs in {accelerator.num_processes} processes; allowed: one process")
     folder = contrastive_encoder(texts, own, arguments, output / ENCODER)
     return dataclasses.replace(arguments, encoder=str(folder), encoder_revision=None)
 
