@@ -72,7 +72,7 @@ def run(
     cache: Path,
 ) -> dict[str, dict[str, list[int]]]:
     """form -> code -> [rows coded right, rows] of the model that is trained on the records."""
-    arguments = training_arguments(settings, seed)
+    arguments = training_arguments({"contrastive_epochs": 0} | dict(settings), seed)
     train(sample.taxonomy, records, arguments, output, validation=sample.validation, cache=cache)
     model = OccupationForSequenceClassification.from_pretrained(output).eval()
     predict = predictor(model, AutoTokenizer.from_pretrained(output), cache)

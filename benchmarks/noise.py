@@ -182,7 +182,7 @@ def trained(bench: Bench, records: Dataset, settings: dict, asked: argparse.Name
         train(
             benchmark.taxonomy,
             records,
-            training_arguments(settings, seed),
+            training_arguments({"contrastive_epochs": 0} | settings, seed),
             folder,
             validation=validation,
             cache=asked.cache,

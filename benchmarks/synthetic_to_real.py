@@ -83,9 +83,10 @@ def joined(own: Taxonomy, official: Taxonomy) -> Taxonomy:
 
 
 def run_ours(taxonomy: Taxonomy, records: pandas.DataFrame, tests: Mapping, seed: int, folder: Path, cache: Path):
-    """test -> form -> measures of our model with the default settings."""
+    """test -> form -> measures of our model with the default settings, on the encoder as it is."""
     records = as_records(records.reset_index(drop=True), "corpus")
-    train(taxonomy, records, training_arguments({}, seed), folder, cache=cache)
+    arguments = training_arguments({"contrastive_epochs": 0}, seed)
+    train(taxonomy, records, arguments, folder, cache=cache)
     model = OccupationForSequenceClassification.from_pretrained(folder).eval()
     predict = predictor(model, AutoTokenizer.from_pretrained(folder), cache)
     shutil.rmtree(folder)

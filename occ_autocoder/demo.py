@@ -9,10 +9,11 @@ from pathlib import Path
 from .console import quiet_libraries, terminal
 
 SAMPLES = "sample_records.csv"
-# A third of the records, a small head and few epochs: the demonstration is to end in a few minutes.
+# A third of the records, the encoder as it is, a small head and few epochs: the demonstration is to end in minutes.
 RECORDS = 4
 SETTINGS = {
     "encoder": "bundled",
+    "contrastive_epochs": 0,
     "epochs": 6,
     "batch_size": 256,
     "learning_rate": 4e-3,

@@ -114,8 +114,9 @@ def test_a_model_is_trained_on_the_encoder(encoder_folder, tmp_path):
     assert about["arguments"]["encoder"] == str(encoder_folder)
 
 
-def test_what_cannot_be_trained_is_refused(encoder_folder, tmp_path):
-    with pytest.raises(ValueError, match="no code has two texts; allowed: contrastive_epochs=0"):
-        contrastive_encoder(type(TEXTS)([("cook", 0)], []), [], arguments(encoder_folder), tmp_path / "encoder")
+def test_what_cannot_be_trained_is_left_or_refused(encoder_folder, tmp_path):
+    known = type(TEXTS)([("cook", 0)], [])
+    assert contrastive_encoder(known, [], arguments(encoder_folder), tmp_path / "encoder") is None
+    assert not (tmp_path / "encoder").exists()
     with pytest.raises(ValueError, match="contrastive epochs, titles and batch size are"):
         arguments(encoder_folder, contrastive_batch_size=1)

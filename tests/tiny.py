@@ -128,6 +128,7 @@ def tiny_arguments(encoder: str | Path, **changes) -> TrainingArguments:
     """Settings of a run of seconds on the encoder in a folder; `changes` are other values of its fields."""
     small = {
         "max_seq_length": 64,
+        "contrastive_epochs": 0,
         "epochs": 8,
         "batch_size": 16,
         "learning_rate": 5e-3,

@@ -18,7 +18,7 @@ class TrainingArguments:
     max_seq_length: int = field(default=256, metadata={"help": "tokens of a record's text"})
     mode: str = field(default="frozen", metadata={"help": "frozen (head alone), full (encoder too) or lora (adapters)"})
     contrastive_epochs: int = field(
-        default=0, metadata={"help": "passes of the encoder over pairs of texts of one code, before the heads; 0: none"}
+        default=1, metadata={"help": "passes of the encoder over pairs of texts of one code, before the heads; 0: none"}
     )
     contrastive_titles: int = field(default=12, metadata={"help": "titles a code for these pairs, at most"})
     contrastive_batch_size: int = field(default=64, metadata={"help": "pairs a step; each has the others to stand off"})

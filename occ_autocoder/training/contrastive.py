@@ -5,6 +5,7 @@ In-batch negatives (MultipleNegativesRankingLoss; Henderson et al. 2017), by sen
 
 import hashlib
 import json
+import logging
 import math
 import random
 import shutil
@@ -33,7 +34,9 @@ from sentence_transformers import (  # noqa: E402
 from sentence_transformers.base.sampler import DefaultBatchSampler  # noqa: E402
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss  # noqa: E402
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer  # noqa: E402
+from transformers import ProgressCallback  # noqa: E402
 
+logger = logging.getLogger(__name__)
 ABOUT = "contrastive.json"
 LENGTH = 64  # tokens of a text
 WORDS = 60  # of a text about the work, before it is cut to tokens
@@ -85,19 +88,20 @@ class SiblingBatches(DefaultBatchSampler):
 
 def contrastive_encoder(
     taxonomy: KnownTexts, examples: Sequence[Example], arguments: TrainingArguments, folder: Path
-) -> Path:
-    """Train the encoder of `arguments` on pairs of texts of one code; the folder of it, whole or not there.
+) -> Path | None:
+    """Train the encoder of `arguments` on pairs of texts of one code; the folder of it, None where no code has two.
 
     A folder that holds the encoder of the same pairs and settings is taken as it is.
 
     Args:
         taxonomy: the texts that the classification has of its codes.
         examples: of the training records.
-    Raises: ValueError where no code has two texts, or several processes would have to train it.
+    Raises: ValueError where several processes would have to train it.
     """
     pairs = text_pairs(taxonomy, examples, arguments)
     if not pairs:
-        raise ValueError("no code has two texts; allowed: contrastive_epochs=0")
+        logger.warning("The encoder stays as it is: no code has two texts.")
+        return None
     about = fingerprint(pairs, arguments)
     if (folder / ABOUT).exists() and json.loads((folder / ABOUT).read_text(encoding="utf-8")) == about:
         return folder
@@ -196,4 +200,14 @@ def train_pairs(
     )
     data = DatasetDict({kind: Dataset.from_list([pair._asdict() for pair in own]) for kind, own in pairs.items()})
     loss = MultipleNegativesRankingLoss(model)
-    SentenceTransformerTrainer(model=model, args=options, train_dataset=data, loss=loss).train()
+    trainer = SentenceTransformerTrainer(model=model, args=options, train_dataset=data, loss=loss)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Bar)
+    trainer.train()
+
+
+class Bar(ProgressCallback):
+    """The bar alone: what is logged goes to no terminal."""
+
+    def on_log(self, *args, **kwargs) -> None:
+        """Nothing."""

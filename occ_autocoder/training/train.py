@@ -98,7 +98,7 @@ def with_encoder(
     from .contrastive import contrastive_encoder
 
     folder = contrastive_encoder(texts, own, arguments, output / ENCODER)
-    return dataclasses.replace(arguments, encoder=str(folder), encoder_revision=None)
+    return dataclasses.replace(arguments, encoder=str(folder), encoder_revision=None) if folder else arguments
 
 
 def new_accelerator(arguments: TrainingArguments, output: Path) -> Accelerator:
