@@ -1,0 +1,95 @@
+"""Why a record has no sure code: it lies between known codes, says too little, is no job, or is work of a new kind.
+
+A low confidence alone is no novelty: most records that have one are written badly, not new.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datasets import Dataset
+
+CODED, AMBIGUOUS, VAGUE, OUT_OF_SCOPE, NOVEL = STATUSES = "coded", "ambiguous", "vague", "out of scope", "novel"
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the statuses begin; ValueError for a share that is none.
+
+    Args:
+        confidence: a record whose best code has more is coded.
+        novelty: a candidate with at least so much is novel.
+        similarity: one whose nearest known text is below is about no work, cosine.
+        known: one with a smaller share of known words is in another language; of four words or more.
+        words: one with fewer different words is vague, where each of them stands in `common` known titles.
+        common: how many titles make a word a common one.
+    """
+
+    confidence: float = 0.5
+    novelty: float = 0.5
+    similarity: float = 0.25
+    known: float = 0.5
+    words: int = 3
+    common: int = 20
+
+    def __post_init__(self):
+        for name in ("confidence", "novelty", "similarity", "known"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: 0 to 1")
+
+
+def detect(
+    records: Dataset,
+    parents: Mapping[str, str | None],
+    title_words: Mapping[str, int],
+    other_words: frozenset[str] = frozenset(),
+    limits: Limits = Limits(),
+) -> Dataset:
+    """The records with `status`, one of `STATUSES`, and `reason`, a sentence; candidates are those not "coded".
+
+    Args:
+        records: with `job_title`, `job_duties`, `codes` and `confidences` (the best first), `novelty` (0 to 1 or None)
+            and `similarity` (cosine to the nearest known text).
+        parents: code -> its parent, None at the top.
+        title_words: the words of known titles -> how many have it; `other_words`: those of other known texts.
+    """
+    return records.map(
+        lambda record: dict(zip(("status", "reason"), judged(record, parents, title_words, other_words, limits)))
+    )
+
+
+def judged(
+    record: Mapping,
+    parents: Mapping[str, str | None],
+    title_words: Mapping[str, int],
+    other_words: frozenset[str],
+    limits: Limits,
+) -> tuple[str, str]:
+    """(status, reason) of one record."""
+    code, confidence = record["codes"][0], record["confidences"][0]
+    if confidence > limits.confidence:
+        return CODED, f"{code} with a confidence of {confidence:.2f}"
+    words = {word.lower() for word in _WORD.findall(f"{record['job_title']} {record['job_duties']}")}
+    known = [word for word in words if word in title_words or word in other_words]
+    if len(words) > limits.words and len(known) < limits.known * len(words):
+        return OUT_OF_SCOPE, f"{len(words) - len(known)} of {len(words)} words stand in no known text"
+    if record["similarity"] < limits.similarity:
+        return OUT_OF_SCOPE, f"the nearest known text has a cosine of {record['similarity']:.2f}"
+    if len(words) < limits.words and all(title_words.get(word, 0) >= limits.common for word in words):
+        return VAGUE, "few words, which stand in many titles"
+    if record["novelty"] is not None and record["novelty"] >= limits.novelty:
+        return NOVEL, f"novelty {record['novelty']:.2f}"
+    return AMBIGUOUS, between(record["codes"], record["confidences"], parents)
+
+
+def between(codes: list[str], confidences: list[float], parents: Mapping[str, str | None]) -> str:
+    """Which codes a record lies between: those of one group where that has most of the confidence, else two."""
+    groups: dict[str | None, list[int]] = {}
+    for place, code in enumerate(codes):
+        groups.setdefault(parents.get(code), []).append(place)
+    group, places = max(groups.items(), key=lambda item: sum(confidences[place] for place in item[1]))
+    total = sum(confidences[place] for place in places)
+    if group is not None and len(places) > 1 and total >= sum(confidences) / 2:
+        return f"between {' and '.join(codes[place] for place in places)}, all of {group}"
+    return f"between {' and '.join(codes[:2])}, of different groups"
