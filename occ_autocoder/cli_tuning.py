@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from .llm.request import Generate
     from .taxonomy import Taxonomy
 
-TASKS = ("paraphrase", "selection")
+TASKS = ("paraphrase", "selection", "judgement")
+NEEDED = {
+    "paraphrase": "no two texts that say one thing in other words; allowed: a table for --pairs",
+    "judgement": "no code with 5 records, a definition and 3 tasks or sentences; allowed: at least one",
+}
 FORMATS = {"parquet": "to_parquet", "jsonl": "to_json"}
 ENCODER = "bundled"
 
@@ -55,7 +59,7 @@ def finetune_llm(
         Path | None,
         typer.Option("--pairs", help="For paraphrase, in place of --records: columns original, reworded, field, code."),
     ] = None,
-    task: Annotated[str, typer.Option(help="What it is to learn: paraphrase or selection.")] = "paraphrase",
+    task: Annotated[str, typer.Option(help="What it is to learn: paraphrase, selection or judgement.")] = "paraphrase",
     model: Annotated[str | None, typer.Option(help="The language model: a folder or an id on the Hub.")] = None,
     validation: Annotated[
         str | None, typer.Option(help="Held-out records, or pairs where --pairs is given: their loss is told.")
@@ -68,7 +72,7 @@ def finetune_llm(
     columns: ColumnsOption = None,
     cache: CacheOption = None,
 ) -> None:
-    """Fine-tune a language model by LoRA to reword records, or to choose their code.
+    """Fine-tune a language model by LoRA to reword records, to choose their code, or to judge groups that none fits.
 
     A run that was killed goes on from its last checkpoint when it is started again as it was.
     """
@@ -178,10 +182,11 @@ def examples(
     rejected_at: Path,
     seed: int,
 ) -> "Dataset":
-    """The prompts and completions that `source` gives for "pairs", "paraphrase" or "selection"; ValueError for none."""
+    """The prompts and completions that `source` gives for "pairs" or one of `TASKS`; ValueError for none."""
     from .data.retrieval import Retriever
     from .data.selection import selection_request
     from .data.tuning import paraphrase_pairs, selection_examples
+    from .emerging.judgement_examples import judgement_examples
 
     if kind == "pairs":
         records = read_pairs(Path(source))
@@ -190,10 +195,12 @@ def examples(
         records, encode = labelled(source, taxonomy, columns, rejected_at), open_encoder()
         if kind == "paraphrase":
             found = paraphrase_pairs(records, taxonomy, encode, seed=seed)
-        else:
+        elif kind == "selection":
             found = selection_examples(records, taxonomy, Retriever(taxonomy, encode), selection_request, seed=seed)
+        else:
+            found = judgement_examples(records, taxonomy, Retriever(taxonomy, encode), seed=seed)
     if not len(found):
-        raise ValueError(f"{source}: no two texts that say one thing in other words; allowed: a table for --pairs")
+        raise ValueError(f"{source}: {NEEDED.get(kind, NEEDED['paraphrase'])}")
     typer.echo(f"{source}: {len(found):,} prompts with their completions, of {len(records):,} rows")
     return found
 

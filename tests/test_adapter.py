@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,10 +28,12 @@ from occ_autocoder.llm.adapter import IGNORED, finetune, push_adapter, tokenize_
 from occ_autocoder.llm.arguments import AdapterArguments
 from occ_autocoder.llm.local import LocalModel
 from occ_autocoder.llm.request import Request
+from occ_autocoder.taxonomy import Taxonomy
 
 OTHER = {"nurse": "8331", "cook": "2341", "bus driver": "2221", "teacher": "5120"}
 PUSH = """
 import sys
+from dataclasses import replace
 from occ_autocoder.llm.adapter import push_adapter
 print(push_adapter(sys.argv[1], "agency/adapter", private=False))
 """
@@ -245,13 +248,30 @@ def test_the_command_tunes_on_the_choice_of_a_code_and_counts_what_it_rejects(co
     assert "9999" in (tmp_path / "adapter" / "rejected_train.csv").read_text()
 
 
+def test_judging_groups_is_learnt_from_codes_with_texts_of_their_own(command, tmp_path, encoder_folder):
+    rows = [{**row, "id": f"{row['id']}-{copy}"} for row in tiny_records() for copy in range(2)]
+    Dataset.from_list(rows).to_json(tmp_path / "records.jsonl")
+    options = [
+        f"--records={tmp_path / 'records.jsonl'}",
+        f"--encoder={encoder_folder}",
+        f"--cache={tmp_path / 'cache'}",
+    ]
+    refused = command(tmp_path, "--task=judgement", *options)
+    assert "no code with 5 records, a definition and 3 tasks or sentences" in str(refused.exception)
+    richer = [replace(item, tasks=("cook", "bake", "fry")) for item in tiny_taxonomy()]
+    Taxonomy(richer, "tiny").save(tmp_path / "richer.parquet")
+    result = command(tmp_path, "--task=judgement", *options, f"--taxonomy={tmp_path / 'richer.parquet'}")
+    assert result.exit_code == 0, result.output
+    assert "12 prompts with their completions, of 72 rows" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "either --records or --pairs"),
         (["--records=a", "--pairs=b"], "either --records or --pairs"),
         (["--task=selection", "--pairs=b"], "--pairs with --task selection"),
-        (["--task=naming", "--records=a"], "--task naming; allowed: paraphrase, selection"),
+        (["--task=naming", "--records=a"], "--task naming; allowed: paraphrase, selection, judgement"),
         (["--pairs=a.doc"], "--pairs a.doc: allowed: a file of .csv"),
         (["--pairs=a.csv", "--set=rank=3"], "unknown setting(s) rank; allowed: model, "),
         (["--pairs=a.csv", "--set=lora_rank=x"], "lora_rank is 'x'; allowed: a whole number"),
