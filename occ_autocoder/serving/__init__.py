@@ -3,14 +3,17 @@
 from .coding import Coding, code_records, code_rows
 from .labelled import Judged, judge, model_taxonomy, predict_probabilities
 from .ledger import Ledger
+from .observing import Observed, observe
 
 __all__ = [
     "Coding",
     "Judged",
     "Ledger",
+    "Observed",
     "code_records",
     "code_rows",
     "judge",
     "model_taxonomy",
+    "observe",
     "predict_probabilities",
 ]

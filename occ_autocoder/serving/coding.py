@@ -18,6 +18,8 @@ from .output import REJECTED, Write, check_places, delimited, output_kind, place
 
 WINDOW = 1000
 LONGEST_REASON = 200
+# What the pipeline adds to an answer: with thresholds, with `return_novelty`.
+DECISION, OBSERVATION = ("safe", "ambiguous", "question"), ("novelty", "similarity", "embeddings")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Coding:
 
     An occupation is a dict of `code`, `title` and `confidence` (0 to 1). `evidence` is what `pipeline.explain` says of
     each of them, where it was asked; `decision` the pipeline's `safe`, `ambiguous` and `question`, where it had
-    thresholds.
+    thresholds; `observation` its `novelty`, `similarity` and `embeddings`, where these were asked.
     """
 
     record: Record
@@ -34,6 +36,7 @@ class Coding:
     truncated: bool
     evidence: list[dict] | None = None
     decision: dict | None = None
+    observation: dict | None = None
 
 
 def code_records(
@@ -113,13 +116,14 @@ def code_rows(
     batch_size: int = 32,
     window: int = WINDOW,
     thresholds: Mapping[int, float] | None = None,
+    return_novelty: bool = False,
 ) -> Iterator[Coding | Rejected]:
     """Every row in its order, coded, or rejected as it was before or because the model could not code it.
 
     `window` rows are held at a time; their batches are of like length, so that little is padding.
     """
     rows = iter(rows)
-    options = {"top_k": top_k, "level": level, "thresholds": thresholds}
+    options = {"top_k": top_k, "level": level, "thresholds": thresholds, "return_novelty": return_novelty}
     with tqdm(desc="coding", unit=" rows", disable=None) as bar:
         while part := list(islice(rows, window)):
             yield from code_window(pipeline, part, options, batch_size, bar)
@@ -163,8 +167,10 @@ def coding(record: Record, answer: Mapping) -> Coding | Rejected:
     ]
     if not all(math.isfinite(item["confidence"]) for item in occupations):
         return Rejected(record.row, record.id, "", "the model's confidence is not a number")
-    decision = {name: answer[name] for name in ("safe", "ambiguous", "question")} if "safe" in answer else None
-    return Coding(record, occupations, answer["truncated"], decision=decision)
+    decision, observation = (
+        {name: answer[name] for name in names} if names[0] in answer else None for names in (DECISION, OBSERVATION)
+    )
+    return Coding(record, occupations, answer["truncated"], decision=decision, observation=observation)
 
 
 def explained(pipeline, row: Coding | Rejected, top_k: int) -> Coding | Rejected:
