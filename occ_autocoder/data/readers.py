@@ -1,6 +1,5 @@
 """Sources of records as rows of named cells: tables, JSON lines, and what `datasets.load_dataset` reads."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -8,8 +7,10 @@ from itertools import count
 from os import PathLike
 from pathlib import Path
 
-from occ_autocoder.taxonomy.delimited import Lines, SheetError, Unreadable
+from occ_autocoder.taxonomy.delimited import SheetError, Unreadable
 from occ_autocoder.taxonomy.sheets import BATCH_ROWS, READERS, arrow_rows, open_sheet
+
+from .json_lines import json_rows
 
 JSON_LINES = (".jsonl", ".ndjson")
 FILES = ", ".join([*READERS, *JSON_LINES])
@@ -35,19 +36,24 @@ class RecordsError(ValueError):
 
 
 def open_source(
-    source: str | PathLike, columns: Mapping[str, str | None], split: str = "train", revision: str | None = None
+    source: str | PathLike,
+    columns: Mapping[str, str | None],
+    split: str = "train",
+    revision: str | None = None,
+    aliases: Mapping[str, Sequence[str]] = ALIASES,
 ) -> Rows:
-    """The rows of `source` as they are read: the row's number, and its cells by our `FIELDS`, Unreadable if malformed.
+    """The rows of `source` as they are read: the row's number, and its cells by our fields, Unreadable if malformed.
 
     A table's header is row 1; the first of JSON lines is row 1 too. A blank row is malformed, except at the end of the
-    file, where it is none. `columns` maps our fields to the source's columns, None for one that it lacks.
+    file, where it is none. `columns` maps our fields to the source's columns, None for one that it lacks; other fields
+    are known by their `aliases`.
     Raises RecordsError, from here or from the rows, for what cannot be read as a whole.
     """
-    _check(columns)
+    _check(columns, aliases)
     found, rows = _opened(source, split, revision)
     if found is None:
-        return _by_own_keys(source, rows, columns)
-    return _by_field(rows, _resolved(source, found, columns))
+        return _by_own_keys(source, rows, columns, aliases)
+    return _by_field(rows, _resolved(source, found, columns, aliases))
 
 
 def _opened(source: str | PathLike, split: str, revision: str | None) -> tuple[list[str] | None, Rows]:
@@ -59,7 +65,7 @@ def _opened(source: str | PathLike, split: str, revision: str | None) -> tuple[l
     if not path.is_file():
         raise RecordsError(f"{source}: no such file; allowed: a file, a folder, or a dataset's id on the Hub")
     if kind in JSON_LINES:
-        return None, _guarded(_filled(_json_rows(path)))
+        return None, _guarded(_filled(json_rows(path)))
     if kind not in READERS:
         raise RecordsError(f"{source}: files of this kind are not read; allowed: {FILES}, and .gz of the text ones")
     return _open_table(path)
@@ -103,44 +109,6 @@ def _named(path: Path, header: Sequence[str], rows: Iterator[tuple[int, object]]
             yield number, cells if isinstance(cells, Unreadable) else dict(zip(header, cells, strict=True))
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict | list | Unreadable]]:
-    with Lines(path, newline="\n") as lines:
-        for line in lines:
-            yield lines.number, Unreadable(lines.fault) if lines.fault else _json_object(line)
-            lines.start_row()
-    if not lines.number:
-        raise RecordsError(f"{path}: empty; allowed: one JSON object a line")
-
-
-def _json_object(line: str) -> dict | list | Unreadable:
-    """The line's object, [] for a blank line, Unreadable for anything else."""
-    if not line.strip():
-        return []
-    try:
-        value = DECODER.decode(line)
-    except json.JSONDecodeError as error:
-        return Unreadable(f"not JSON: {error.msg} (character {error.pos + 1}); allowed: one JSON object a line")
-    except (ValueError, RecursionError) as error:
-        return Unreadable(f"{error}; allowed: one JSON object a line")
-    if not isinstance(value, dict):
-        return Unreadable(f"JSON, but a {type(value).__name__}; allowed: one JSON object a line")
-    return value
-
-
-def _each_key_once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    cells = dict(pairs)
-    if len(cells) < len(pairs):
-        raise ValueError("a key is given twice")
-    return cells
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_each_key_once, parse_constant=_no_constant)
-
-
 def _open_dataset(source: str, split: str, revision: str | None) -> tuple[list[str], Rows]:
     """A folder or Hub dataset; codes that are a ClassLabel come as their names."""
     from datasets import load_dataset
@@ -172,21 +140,26 @@ def _label_name(label: int | None, names: Sequence[str]) -> str | None:
     return None if label is None or label < 0 else names[label]
 
 
-def _check(columns: Mapping[str, str | None]) -> None:
-    if unknown := sorted(set(columns) - set(FIELDS)):
-        raise RecordsError(f"columns: unknown field(s) {', '.join(unknown)}; allowed: {', '.join(FIELDS)}")
+def _check(columns: Mapping[str, str | None], aliases: Mapping[str, Sequence[str]]) -> None:
+    if unknown := sorted(set(columns) - set(aliases)):
+        raise RecordsError(f"columns: unknown field(s) {', '.join(unknown)}; allowed: {', '.join(aliases)}")
     if all(field in columns and columns[field] is None for field in TEXTS):
         raise RecordsError("columns: neither job_title nor job_duties; allowed: at least one of them")
 
 
-def _resolved(source: object, found: Sequence[str], given: Mapping[str, str | None]) -> dict[str, str]:
+def _resolved(
+    source: object,
+    found: Sequence[str],
+    given: Mapping[str, str | None],
+    aliases: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
     """Our field -> the source's column, for the fields that it has; RecordsError where that is not clear."""
     columns = {field: column for field, column in given.items() if column is not None}
     if missing := [column for column in columns.values() if column not in found]:
         raise RecordsError(f"{source}: missing column(s) {', '.join(map(repr, missing))}; found: {_shown(found)}")
     free = [column for column in found if column not in columns.values()]
-    for field in (field for field in FIELDS if field not in given):
-        names = [column for column in free if _plain(column) in ALIASES[field]]
+    for field in (field for field in aliases if field not in given):
+        names = [column for column in free if _plain(column) in aliases[field]]
         if len(names) > 1:
             both = f"columns {' and '.join(map(repr, names))} may each be {field}"
             raise RecordsError(f"{source}: {both}; allowed: columns= that names one of them")
@@ -217,14 +190,16 @@ def _by_field(rows: Rows, columns: Mapping[str, str]) -> Rows:
         yield number, cells
 
 
-def _by_own_keys(source: object, rows: Rows, given: Mapping[str, str | None]) -> Rows:
+def _by_own_keys(
+    source: object, rows: Rows, given: Mapping[str, str | None], aliases: Mapping[str, Sequence[str]]
+) -> Rows:
     """The rows of JSON lines, each resolved by its own keys; RecordsError at the end if a column was in none."""
 
     @lru_cache(maxsize=1000)
     def resolved(keys: tuple[str, ...]) -> dict[str, str] | Unreadable:
         here = {field: column for field, column in given.items() if column is None or column in keys}
         try:
-            return _resolved("the object", keys, {**dict.fromkeys(given), **here})
+            return _resolved("the object", keys, {**dict.fromkeys(given), **here}, aliases)
         except RecordsError as error:
             return Unreadable(str(error))
 

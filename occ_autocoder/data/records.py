@@ -85,7 +85,7 @@ def iter_records(
     Raises RecordsError: at once for a source or columns that are not there, and from the iterator, naming the line, for
     a file that is damaged or whose quotes do not close.
     """
-    return _records(open_source(source, columns or {}, split, revision))
+    return checked(open_source(source, columns or {}, split, revision))
 
 
 def read_records(
@@ -119,10 +119,15 @@ def record_texts(job_titles: Sequence[str], job_duties: Sequence[str]) -> list[s
     return [" ".join(filter(None, map(normalize, pair))) for pair in pairs]
 
 
-def _records(rows: Rows) -> Iterator[Record | Rejected]:
+def checked(rows: Rows, kind: type[Record] = Record, read: Mapping[str, Callable] | None = None) -> Iterator:
+    """The rows as a `kind` of record, each id once, or as `Rejected`; `read` has how each field is read, as `READ`."""
     with closing(_no_ids()) as ids:
         for number, cells in rows:
-            record = Rejected(number, "", "", str(cells)) if isinstance(cells, Unreadable) else _record(number, cells)
+            record = (
+                Rejected(number, "", "", str(cells))
+                if isinstance(cells, Unreadable)
+                else _record(number, cells, kind, read or READ)
+            )
             if isinstance(record, Record) and (earlier := _first_row(ids, record.id, number)) != number:
                 record = Rejected(number, record.id, "id", f"the id of row {earlier} again; allowed: each id once")
             yield record
@@ -144,11 +149,13 @@ def _first_row(ids: sqlite3.Connection, id_: str, number: int) -> int:
     return ids.execute("SELECT row FROM ids WHERE id = ?", (id_,)).fetchone()[0]
 
 
-def _record(number: int, cells: Mapping[str, object]) -> Record | Rejected:
+def _record(
+    number: int, cells: Mapping[str, object], kind: type[Record], read: Mapping[str, Callable]
+) -> Record | Rejected:
     values: dict[str, str] = {"id": ""}
-    for field in FIELDS:
+    for field in read:
         try:
-            values[field] = READ[field](cells.get(field))
+            values[field] = read[field](cells.get(field))
         except ValueError as error:
             return Rejected(number, values["id"], field, str(error))
         if field == "id" and not values["id"]:
@@ -156,10 +163,10 @@ def _record(number: int, cells: Mapping[str, object]) -> Record | Rejected:
     if not any(values[field] for field in TEXTS):
         reason = "job_title and job_duties have no visible text; allowed: text in at least one"
         return Rejected(number, values["id"], "job_title", reason)
-    return Record(**values, row=number)
+    return kind(**values, row=number)
 
 
-def _text(cell: object) -> str:
+def text_in(cell: object) -> str:
     """The cell's text; ValueError, which does not show it, for what is none."""
     if type(cell) is str:
         return cell.strip()
@@ -170,12 +177,13 @@ def _text(cell: object) -> str:
     return text_of(cell)
 
 
-def _prose(cell: object) -> str:
-    return normalize(_text(cell))
+def prose(cell: object) -> str:
+    """The cell's text, normalised; ValueError for what is none."""
+    return normalize(text_in(cell))
 
 
 def _id(cell: object) -> str:
-    id_ = _text(cell)
+    id_ = text_in(cell)
     if len(id_) > LONGEST_ID:
         raise ValueError(f"an id of {len(id_):,} characters; allowed: at most {LONGEST_ID}")
     if not id_.isprintable():
@@ -184,7 +192,7 @@ def _id(cell: object) -> str:
 
 
 def _code(cell: object) -> str:
-    code = _text(cell)
+    code = text_in(cell)
     if len(code) > LONGEST_CODE or len(code.split()) > 1:  # not shown: it may be another column's text
         raise ValueError(f"{len(code):,} characters; allowed: a code, at most {LONGEST_CODE}, without blanks")
     if code and (fault := code_fault(code)):
@@ -192,7 +200,7 @@ def _code(cell: object) -> str:
     return code
 
 
-READ = {"id": _id, "job_title": _prose, "job_duties": _prose, "code": _code, "source": _prose}
+READ = {"id": _id, "job_title": prose, "job_duties": prose, "code": _code, "source": prose}
 
 
 def _code_check(codes: Collection[str] | None, need_code: bool) -> Callable[[Record | Rejected], Record | Rejected]:

@@ -1,0 +1,47 @@
+"""Records of advertisements: with the day on which each appeared, the employer and the place, where these are known."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from os import PathLike
+
+from .readers import ALIASES, open_source
+from .records import READ, Record, Rejected, checked, prose, text_in
+
+VACANCY_ALIASES = ALIASES | {
+    "date": ("date", "posted", "date_posted", "published"),
+    "employer": ("employer", "company"),
+    "place": ("place", "location"),
+}
+
+
+@dataclass(frozen=True)
+class Vacancy(Record):
+    """A record of an advertisement; `date` is YYYY-MM-DD, and each is "" where it is not given."""
+
+    date: str = ""
+    employer: str = ""
+    place: str = ""
+
+
+def iter_vacancies(
+    source: str | PathLike,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    split: str = "train",
+    revision: str | None = None,
+) -> Iterator[Vacancy | Rejected]:
+    """The rows of `source` as `records.iter_records` gives them; a row with a date that is none is rejected."""
+    rows = open_source(source, columns or {}, split, revision, VACANCY_ALIASES)
+    return checked(rows, Vacancy, READ | {"date": day, "employer": prose, "place": prose})
+
+
+def day(cell: object) -> str:
+    """The day of a date, or of a text that begins with one; ValueError for another."""
+    if isinstance(cell, date):
+        return cell.isoformat()[:10]
+    text = text_in(cell)
+    try:
+        return text and date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise ValueError(f"{len(text)} characters that are no date; allowed: one as 2024-03-31, or nothing") from None
