@@ -17,12 +17,19 @@ def test_a_vacancy_has_a_day_an_employer_and_a_place_where_the_source_has_them(t
     cook, nurse, clerk = iter_vacancies(path)
     assert (cook.job_title, cook.date, cook.employer, cook.place) == ("Cook", "2024-03-31", "Harbour Inn", "Leeds")
     assert (nurse.date, nurse.employer, nurse.place) == ("", "", "")
-    assert (clerk.row, clerk.column) == (4, "date") and "allowed: one as 2024-03-31" in clerk.reason
+    assert (clerk.row, clerk.column) == (4, "date") and "allowed: one as 2024-03-31, 2024-03 or 2024" in clerk.reason
     [renamed, *_] = iter_vacancies(path, columns={"employer": None, "place": "company"})
     assert (renamed.employer, renamed.place) == ("", "Harbour Inn")
     with pytest.raises(RecordsError, match=r"unknown field\(s\) firm; allowed: .*employer, place"):
         iter_vacancies(path, columns={"firm": "company"})
     assert not hasattr(next(iter(iter_records(path))), "date")
+
+
+def test_a_year_and_a_month_are_their_first_days(tmp_path):
+    path = tmp_path / "vacancies.csv"
+    path.write_text("title,date\nCook,2024\nNurse,2024-03\nClerk,2024-13\n")
+    cook, nurse, clerk = iter_vacancies(path)
+    assert (cook.date, nurse.date, clerk.column) == ("2024-01-01", "2024-03-01", "date")
 
 
 def test_the_dates_of_a_sheet_are_days(tmp_path):

@@ -1,5 +1,6 @@
 """Records of advertisements: with the day on which each appeared, the employer and the place, where these are known."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,8 @@ VACANCY_ALIASES = ALIASES | {
     "employer": ("employer", "company"),
     "place": ("place", "location"),
 }
+FIRST_DAY = "0000-01-01"
+_YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?")
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ def iter_vacancies(
 
 
 def day(cell: object) -> str:
-    """The day of a date, or of a text that begins with one; ValueError for another."""
+    """The day of a date, or of a text that begins with one; of a year or month its first. ValueError for another."""
     if isinstance(cell, date):
         return cell.isoformat()[:10]
     text = text_in(cell)
+    whole = text + FIRST_DAY[len(text) :] if _YEAR_OR_MONTH.fullmatch(text) else text[:10]
     try:
-        return text and date.fromisoformat(text[:10]).isoformat()
+        return text and date.fromisoformat(whole).isoformat()
     except ValueError:
-        raise ValueError(f"{len(text)} characters that are no date; allowed: one as 2024-03-31, or nothing") from None
+        allowed = "one as 2024-03-31, 2024-03 or 2024, or nothing"
+        raise ValueError(f"{len(text)} characters that are no date; allowed: {allowed}") from None
