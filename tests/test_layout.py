@@ -25,6 +25,7 @@ LEAVES = (
     "extras",
     "files",
     "markdown",
+    "spreadsheet",
 )  # top-level modules that import nothing of ours: every folder may use them, but for what travels
 TRAVELS = "model"
 

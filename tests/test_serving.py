@@ -15,7 +15,7 @@ from tiny import tiny_records
 import occ_autocoder
 from occ_autocoder.data.records import Record, RecordsError, Rejected, iter_records
 from occ_autocoder.serving import Coding, code_records, code_rows, judge
-from occ_autocoder.serving.output import spreadsheet_safe
+from occ_autocoder.spreadsheet import spreadsheet_safe
 
 FIELDS = ("id", "job_title", "job_duties", "code", "source")
 

@@ -1,4 +1,4 @@
-"""Records -> what is seen of each: its best codes, how new it looks, and where it lies among the others."""
+"""Records and vacancies -> what is seen of each: its best codes, how new it looks, where it lies among the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .coding import Coding, code_rows, probe
 
 OBSERVED_FEATURES = Features(
     {
-        **{name: Value("string") for name in ("id", "job_title", "job_duties")},
+        **{name: Value("string") for name in ("id", "job_title", "job_duties", "date", "employer", "place")},
         "row": Value("int64"),
         "codes": ListOf(Value("string")),
         "confidences": ListOf(Value("float64")),
@@ -53,6 +53,7 @@ def observed(coding: Coding) -> dict:
     record = coding.record
     return {
         **{name: getattr(record, name) for name in ("id", "row", "job_title", "job_duties")},
+        **{name: getattr(record, name, "") for name in ("date", "employer", "place")},
         "codes": [item["code"] for item in coding.occupations],
         "confidences": [item["confidence"] for item in coding.occupations],
         **{name: coding.observation[name] for name in ("novelty", "similarity")},

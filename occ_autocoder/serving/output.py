@@ -1,6 +1,5 @@
 """Coded rows as files: CSV and TSV that are safe to open in a spreadsheet, JSON lines, Parquet; whole or not at all."""
 
-import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-Write = Callable[[Sequence[Mapping]], None]
+from occ_autocoder.spreadsheet import Write, delimited
+
 Columns = Mapping[str, type]
 
 REJECTED: Columns = {"row": int, "id": str, "column": str, "reason": str}
@@ -35,28 +35,6 @@ DECISION: Columns = {
 }
 CODED, BACKED_OFF, PERSON = "coded", "backed off", "person"
 DIGITS = 6
-
-# What a spreadsheet takes for the start of a formula, in full width too; and the apostrophe, so that it can be undone.
-FORMULA_STARTS = tuple("=+-@\t\r\n'＝＋－＠")
-
-
-def spreadsheet_safe(cell: object) -> object:
-    """The cell; a text that begins like a formula, or with an apostrophe, has an apostrophe put before it.
-
-    To undo it, take one apostrophe from the start of the cells that begin with one.
-    """
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
-
-
-@contextmanager
-def delimited(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Write]:
-    """Writes rows to delimited text in UTF-8, each cell `spreadsheet_safe`, the header first."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(columns)
-        yield lambda rows: writer.writerows([spreadsheet_safe(row[name]) for name in columns] for row in rows)
 
 
 @contextmanager

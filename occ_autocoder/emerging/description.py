@@ -1,0 +1,70 @@
+"""What a group of records is, without a language model: from its keywords, its central texts and the nearest codes."""
+
+import re
+from collections import Counter
+
+from occ_autocoder.taxonomy import Taxonomy
+
+from .judgement import EXISTING, NEW, NO_OCCUPATION, VARIANT, Group, Judgement
+
+LOOSE = 0.3  # mean cosine of two texts, below which a group is no one occupation
+KNOWN = 0.5  # mean novelty, below which a group is what its nearest code is
+NEAR = 0.75  # mean cosine to the nearest code, from which a group that is novel varies it
+NAMES, TASKS, LONGEST = 3, 6, 160
+_SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+|\s*[•·▪]\s*")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def draft_judgement(
+    group: Group, taxonomy: Taxonomy, *, cohesion: float, similarity: float, novelty: float
+) -> Judgement:
+    """A draft of the entry, and a verdict by three numbers; what a language model says is to be preferred.
+
+    Args:
+        cohesion: mean cosine of two of the group's texts.
+        similarity: mean cosine of its texts to the nearest code.
+        novelty: mean novelty of its texts, 0 to 1.
+    """
+    verdict, reason = verdict_of(cohesion, similarity, novelty)
+    if verdict == NO_OCCUPATION:
+        return Judgement(verdict, "", "", "", (), reason)
+    nearest = group.codes[0] if group.codes else ""
+    code = nearest if verdict in (EXISTING, VARIANT) else ""
+    title, *others = names_of(group)
+    also = f", also called {' or '.join(others)}" if others else ""
+    parts = [f"{title[:1].upper()}{title[1:]}: work found in {group.size} texts{also}."]
+    parts += [f"Frequent in them and rare elsewhere: {', '.join(group.keywords)}."] if group.keywords else []
+    parts += [f"The nearest code is {nearest}, {taxonomy[nearest].title}."] if nearest else []
+    return Judgement(verdict, code, title, " ".join(parts), tasks_of(group), reason)
+
+
+def verdict_of(cohesion: float, similarity: float, novelty: float) -> tuple[str, str]:
+    """The verdict, and the number that decided."""
+    if cohesion < LOOSE:
+        return NO_OCCUPATION, f"its texts are unlike each other, with a mean cosine of {cohesion:.2f}"
+    if novelty < KNOWN:
+        return EXISTING, f"its texts look like those of known codes, with a mean novelty of {novelty:.2f}"
+    if similarity >= NEAR:
+        return VARIANT, f"novel, but near the nearest code, with a cosine of {similarity:.2f}"
+    return NEW, f"novel ({novelty:.2f}), and far from the nearest code, with a cosine of {similarity:.2f}"
+
+
+def names_of(group: Group) -> list[str]:
+    """The most frequent titles of its texts, in small letters; the keywords where there is none."""
+    titles = [" ".join(title.lower().split()) for title, _ in group.texts if title]
+    return [title for title, _ in Counter(titles).most_common(NAMES)] or [" ".join(group.keywords[:NAMES])]
+
+
+def tasks_of(group: Group) -> tuple[str, ...]:
+    """Sentences about the work that have the most of the keywords, no two alike."""
+    sentences = [part.strip(" -*.;") for _, duties in group.texts for part in _SENTENCE.split(duties)]
+    wanted = {word for keyword in group.keywords for word in _WORD.findall(keyword.lower())}
+    scored = {
+        sentence: len(wanted & {*_WORD.findall(sentence.lower())})
+        for sentence in sentences
+        if len(sentence.split()) >= 3 and len(sentence) <= LONGEST
+    }
+    found: dict[str, str] = {}
+    for sentence in sorted(scored, key=lambda text: -scored[text]):
+        found.setdefault(" ".join(sorted({*_WORD.findall(sentence.lower())})), sentence)
+    return tuple(found.values())[:TASKS]
