@@ -12,6 +12,7 @@ from .cli_cleaning import clean
 from .cli_coding import evaluate, predict
 from .cli_comparison import compare
 from .cli_dataset import dataset
+from .cli_emerging import emerging
 from .cli_planning import plan
 from .cli_recalibration import recalibrate
 from .cli_synthesis import synthesize
@@ -57,7 +58,7 @@ app.add_typer(taxonomy, name="taxonomy")
 app.add_typer(dataset, name="dataset")
 for command in (demo, clean, synthesize, finetune_llm, paraphrase, train):
     app.command()(command)
-for command in (predict, evaluate, behave, plan, compare, recalibrate):
+for command in (predict, evaluate, behave, plan, compare, recalibrate, emerging):
     app.command()(command)
 
 

@@ -1,0 +1,165 @@
+"""The command that finds new and emerging occupations in advertisements."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from .console import (
+    AdapterOption,
+    BatchOption,
+    ColumnsOption,
+    LlmOption,
+    LlmSetOption,
+    LocalOption,
+    ModelOption,
+    SeedOption,
+    open_model,
+    open_taxonomy,
+    pairs,
+    table,
+    terminal,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from .emerging.clusters import Found, Settings
+    from .emerging.judgement import Judgement
+
+DETECTED = {"id": str, "row": int, "job_title": str, "code": str, "confidence": float, "novelty": float}
+DETECTED |= {"status": str, "reason": str}
+JUDGED = {"cluster": str, "verdict": str, "code": str, "title": str, "definition": str, "tasks": str, "reason": str}
+
+
+def emerging(
+    source: Annotated[
+        str, typer.Argument(help="The advertisements: a file, a folder, or a Hub dataset.", metavar="IN")
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder for the report and its tables.", metavar="OUT")],
+    model: ModelOption,
+    confidence: Annotated[float, typer.Option(help="Records whose best code has more are coded.")] = 0.5,
+    novelty: Annotated[float, typer.Option(help="Candidates with at least so much are novel.")] = 0.5,
+    min_cluster_size: Annotated[int, typer.Option(min=2, help="Different advertisements of a cluster, at least.")] = 5,
+    period: Annotated[str, typer.Option(help="year, quarter or month: what growth is counted by.")] = "quarter",
+    taxonomy: Annotated[
+        str | None, typer.Option(help="The model's classification with its definitions, for a language model to read.")
+    ] = None,
+    llm: LlmOption = None,
+    local: LocalOption = None,
+    adapter: AdapterOption = None,
+    llm_set: LlmSetOption = None,
+    batch_size: BatchOption = 32,
+    columns: ColumnsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Find groups of records that no code fits: detected, clustered, described, on one page.
+
+    With --llm or --local a language model judges and describes each group; else keywords and central texts do.
+    """
+    from .cli_coding import write_rejected
+    from .data.vacancies import iter_vacancies
+    from .emerging.clusters import Settings
+    from .emerging.detection import NOVEL, Limits
+    from .serving import model_taxonomy, observe
+
+    limits, settings = (
+        Limits(confidence=confidence, novelty=novelty),
+        Settings(min_cluster_size=min_cluster_size, unit=period, seed=seed),
+    )
+    pipeline = open_model(model)
+    observed = observe(pipeline, iter_vacancies(source, columns=pairs(columns, "--columns")), batch_size=batch_size)
+    output.mkdir(parents=True, exist_ok=True)
+    write_rejected(output / "rejected.csv", observed.rejected)
+    records = detected(pipeline.model.config, observed.records, limits)
+    write_rows(output / "detection.csv", DETECTED, map(detection_row, records))
+    counts = Counter(records["status"])
+    terminal().print(table("Detection", ["Status", "Records"], counts.most_common()))
+    novel = [place for place, status in enumerate(records["status"]) if status == NOVEL]
+    if not novel:
+        typer.echo(f"no novel record; every record with its status: {output / 'detection.csv'}")
+        return
+    found = clustered(pipeline.model, records, observed.embeddings, novel, settings)
+    options = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
+    scores = [records["novelty"][place] for place in novel]
+    known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
+    judgements = judged(found, scores, known, output, options if llm or local else None)
+    report(found, judgements, pipeline.model.config, output, Path(source).name, settings)
+    typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
+
+
+def detected(config, records: "Dataset", limits) -> "Dataset":
+    """The records with status and reason."""
+    from .emerging.detection import detect
+
+    parents = {code: item["parent"] for code, item in config.occupations.items()}
+    return detect(records, parents, config.title_words, frozenset(config.text_words), limits)
+
+
+def detection_row(record: Mapping) -> dict:
+    """A record as a row of `detection.csv`."""
+    best = {"code": record["codes"][0], "confidence": round(record["confidences"][0], 6)}
+    return {name: record[name] for name in DETECTED if name in record} | best
+
+
+def clustered(model, records: "Dataset", embeddings: np.ndarray, novel: list[int], settings: "Settings") -> "Found":
+    """The clusters of the novel records, by the sum of their text's and their title's embedding."""
+    from .emerging.clusters import find_clusters
+    from .emerging.periods import count_periods, periods_between
+
+    memories = (model.titles, model.definitions)
+    codes = [model.config.id2label[int(label)] for memory in memories for label in memory.labels]
+    known = np.concatenate([memory.embeddings.float().numpy() for memory in memories])
+    days = [[day] if day else [] for day in records["date"]]
+    periods = periods_between((day for some in days for day in some), settings.unit)
+    totals = count_periods(days, periods, settings.unit)
+    vectors = embeddings[novel].sum(axis=1)
+    return find_clusters(records.select(novel), vectors, codes, known, settings=settings, totals=totals or None)
+
+
+def judged(
+    found: "Found", novelty: list[float], taxonomy, output: Path, options: Mapping | None
+) -> dict[str, "Judgement"]:
+    """Cluster id -> what it is, by a language model where there are `options` for one; a draft where it fails."""
+    from .console_llm import open_generate
+    from .emerging.clusters import group_of
+    from .emerging.description import draft_judgement
+    from .emerging.judgement import judgement_request, read_judgement
+
+    groups = {cluster.id: group_of(cluster, found.ads) for cluster in found.clusters}
+    drafts = {}
+    for cluster in found.clusters:
+        rows = [row for ad in cluster.rows for row in found.ads[ad]["rows"]]
+        numbers = {"cohesion": cluster.cohesion, "similarity": cluster.nearest[0][1] if cluster.nearest else 0.0}
+        mean = float(np.mean([novelty[row] for row in rows]))
+        drafts[cluster.id] = draft_judgement(groups[cluster.id], taxonomy, novelty=mean, **numbers)
+    if not options:
+        return drafts
+    answers = open_generate(output / "llm", **options)(
+        [judgement_request(group, taxonomy) for group in groups.values()]
+    )
+    return drafts | {answer.id: read_judgement(answer.value) for answer in answers if answer.value is not None}
+
+
+def report(found: "Found", judgements: Mapping[str, "Judgement"], config, output: Path, name: str, settings) -> None:
+    """Write the page, its tables and plots, and `judgements.csv`."""
+    from .emerging.report import write_cluster_report
+
+    titles = {code: item["title"] for code, item in config.occupations.items()}
+    names = {id: f"{item.title} ({item.verdict})" if item.title else item.verdict for id, item in judgements.items()}
+    heading = f"New and emerging occupations in {name}"
+    write_cluster_report(output, found, titles, title=heading, names=names, settings=settings)
+    rows = ({"cluster": id, **vars(item), "tasks": "; ".join(item.tasks)} for id, item in judgements.items())
+    write_rows(output / "judgements.csv", JUDGED, rows)
+
+
+def write_rows(path: Path, columns: Mapping[str, type], rows) -> None:
+    """Write the rows as CSV that is safe to open in a spreadsheet, whole or not at all."""
+    from .files import completed
+    from .spreadsheet import delimited
+
+    with completed(path) as [unfinished], delimited(unfinished, columns) as write:
+        write(list(rows))
