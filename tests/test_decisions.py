@@ -11,7 +11,7 @@ from tiny import tiny_records
 import occ_autocoder
 from occ_autocoder.evaluation.backoff import ambiguous, back_off, level_choices
 from occ_autocoder.evaluation.levels import taxonomy_levels
-from occ_autocoder.model.backoff_occupation import described
+from occ_autocoder.model.backoff_occupation import described, without_subject
 from occ_autocoder.serving import model_taxonomy
 
 THRESHOLDS = {1: 0.5, 2: 0.6, 3: 0.8}
@@ -107,3 +107,18 @@ def test_what_is_no_plan_for_the_model_is_refused(files, model_folder):
     text = (files / "plan.json").read_text().replace('"tiny"', '"isco-08"')
     (files / "plan.json").write_text(text)
     assert "a plan for isco-08 1; allowed: one for the model's tiny 1" in fail(*asked, files / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "expected"),
+    [
+        ("Actuary deals with risks", "Actuary", "deals with risks"),
+        ("he / she creates wine lists", "Sommelier", "creates wine lists"),
+        ("customs / immigration officer checks goods", "Customs/Immigration officer", "checks goods"),
+        ("actuaryship is learnt", "Actuary", "actuaryship is learnt"),
+        ("Actuary", "Actuary", "Actuary"),
+        ("deals with risks", "", "deals with risks"),
+    ],
+)
+def test_the_question_does_not_say_the_title_twice(text, title, expected):
+    assert without_subject(text, title) == expected

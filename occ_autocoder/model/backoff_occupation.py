@@ -11,6 +11,7 @@ AMBIGUOUS = 0.5  # the second code at least so probable, as a share of the first
 LONGEST = 18
 _SENTENCE = re.compile(r"(?<=[.;])\s+")
 _WORD = re.compile(r"\w{4,}")
+_PRONOUN = re.compile(r"(?:he ?/ ?she|she ?/ ?he|he|she|they)\s+", re.I)
 
 
 def safe_code(
@@ -42,8 +43,8 @@ def separating_question(model, tokenizer, label: int, other: int) -> str:
     with what it knows of the other's.
     """
     texts = [own_texts(model, tokenizer, place) for place in (label, other)]
-    shown = [described(*pair) for pair in ((texts[0], texts[1]), (texts[1], texts[0]))]
     titles = [title_of(model.config, place) for place in (label, other)]
+    shown = [described(texts[own], texts[1 - own], titles[own]) for own in (0, 1)]
     parts = [f"{title}: {text}" if text else title for title, text in zip(titles, shown)]
     return f"What is mainly done in the job? (a) {parts[0]}; or (b) {parts[1]}?"
 
@@ -64,13 +65,28 @@ def own_texts(model, tokenizer, label: int) -> list[str]:
     return [part for part in sentences[1:] if part] or [part for part in sentences if part]
 
 
-def described(own: Sequence[str], other: Sequence[str]) -> str:
-    """The sentence, cut to its first words, that shares the smallest part of its words with the others; "" of none."""
+def described(own: Sequence[str], other: Sequence[str], title: str = "") -> str:
+    """The sentence that shares the smallest part of its words with the others, without its subject, cut; "" of none."""
     against = {word for text in other for word in _WORD.findall(text.lower())}
 
     def shared(text: str) -> float:
         words = {*_WORD.findall(text.lower())}
         return len(words & against) / len(words) if words else 1.0
 
-    words = min(own, key=shared).split() if own else []
+    words = without_subject(min(own, key=shared), title).split() if own else []
     return " ".join(words[:LONGEST]) + (" …" if len(words) > LONGEST else "")
+
+
+def without_subject(text: str, title: str) -> str:
+    """The sentence without the title that it begins with, or without "he / she"."""
+    if match := _PRONOUN.match(text):
+        return text[match.end() :]
+    wanted = "".join(filter(str.isalnum, title.lower()))
+    seen = ""
+    for place, letter in enumerate(text):
+        if wanted and seen == wanted and not letter.isalnum():
+            return text[place:].strip() or text
+        seen += letter.lower() if letter.isalnum() else ""
+        if not wanted.startswith(seen):
+            break
+    return text
