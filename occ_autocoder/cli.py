@@ -13,6 +13,7 @@ from .cli_coding import evaluate, predict
 from .cli_comparison import compare
 from .cli_dataset import dataset
 from .cli_emerging import emerging
+from .cli_feedback import review_queue, update
 from .cli_planning import plan
 from .cli_recalibration import recalibrate
 from .cli_synthesis import synthesize
@@ -58,7 +59,7 @@ app.add_typer(taxonomy, name="taxonomy")
 app.add_typer(dataset, name="dataset")
 for command in (demo, clean, synthesize, finetune_llm, paraphrase, train):
     app.command()(command)
-for command in (predict, evaluate, behave, plan, compare, recalibrate, emerging):
+for command in (predict, evaluate, behave, plan, compare, recalibrate, review_queue, update, emerging):
     app.command()(command)
 
 
