@@ -62,3 +62,11 @@ def test_the_limits_move_what_is_a_candidate_and_what_is_novel():
     assert [status for status, _ in detected(*rows, novelty=0.8)] == ["ambiguous", "ambiguous"]
     with pytest.raises(ValueError, match="novelty is 2; allowed: 0 to 1"):
         Limits(novelty=2)
+
+
+def test_in_a_source_that_looks_new_as_a_whole_only_what_looks_newer_than_the_coded_is_novel():
+    coded = [record(confidences=(0.9, 0.05), novelty=0.5 + number / 200) for number in range(80)]
+    candidates = [record(novelty=0.7), record(novelty=0.95)]
+    assert [status for status, _ in detected(*coded, *candidates)[-2:]] == ["ambiguous", "novel"]
+    assert [status for status, _ in detected(*coded[:49], *candidates)[-2:]] == ["novel", "novel"]
+    assert [status for status, _ in detected(*coded, *candidates, quantile=0.1)[-2:]] == ["novel", "novel"]

@@ -1,6 +1,7 @@
 """From advertisements to a page of candidates: every record has a status, groups are described, nothing is lost."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 from commands import fail, succeed
@@ -96,6 +97,12 @@ def test_a_draft_names_the_group_by_its_titles_and_its_tasks_by_its_keywords():
     assert found.definition.startswith("Drone pilot: work found in 30 texts, also called drone operator.")
     assert "drone, flights" in found.definition and "3153" in found.definition
     assert found.tasks[:2] == ("Plans flights over fields", "Steers the drone from the ground")
+
+
+def test_of_titles_that_occur_once_the_one_with_most_keywords_names_the_group():
+    texts = (("Lead (Drone Team) | Aerial Things", ""), ("Drone pilot, flights", ""), ("Field helper", ""))
+    found = draft_judgement(replace(GROUP, texts=texts), load_isco08(), cohesion=0.7, similarity=0.4, novelty=0.9)
+    assert found.title == "drone pilot, flights"
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,29 @@ def verdict_of(cohesion: float, similarity: float, novelty: float) -> tuple[str,
 
 
 def names_of(group: Group) -> list[str]:
-    """The most frequent titles of its texts, in small letters; the keywords where there is none."""
-    titles = [" ".join(title.lower().split()) for title, _ in group.texts if title]
-    return [title for title, _ in Counter(titles).most_common(NAMES)] or [" ".join(group.keywords[:NAMES])]
+    """The most frequent titles of its texts, in small letters, of equals those with the largest share of keywords.
+
+    The keywords where there is no title.
+    """
+    counts = Counter(" ".join(title.lower().split()) for title, _ in group.texts if title)
+    wanted = keyword_words(group)
+
+    def worth(title: str) -> tuple[int, float]:
+        words = _WORD.findall(title)
+        return counts[title], sum(word in wanted for word in words) / max(1, len(words))
+
+    return sorted(counts, key=worth, reverse=True)[:NAMES] or [" ".join(group.keywords[:NAMES])]
+
+
+def keyword_words(group: Group) -> set[str]:
+    """The words of its keywords."""
+    return {word for keyword in group.keywords for word in _WORD.findall(keyword.lower())}
 
 
 def tasks_of(group: Group) -> tuple[str, ...]:
     """Sentences about the work that have the most of the keywords, no two alike."""
     sentences = [part.strip(" -*.;") for _, duties in group.texts for part in _SENTENCE.split(duties)]
-    wanted = {word for keyword in group.keywords for word in _WORD.findall(keyword.lower())}
+    wanted = keyword_words(group)
     scored = {
         sentence: len(wanted & {*_WORD.findall(sentence.lower())})
         for sentence in sentences

@@ -5,11 +5,13 @@ A low confidence alone is no novelty: most records that have one are written bad
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from datasets import Dataset
 
 CODED, AMBIGUOUS, VAGUE, OUT_OF_SCOPE, NOVEL = STATUSES = "coded", "ambiguous", "vague", "out of scope", "novel"
+LEAST = 50
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -19,7 +21,9 @@ class Limits:
 
     Args:
         confidence: a record whose best code has more is coded.
-        novelty: a candidate with at least so much is novel.
+        novelty: a candidate with at least so much is novel, and
+        quantile: with more than this share of the source's coded records have, where there are 50: a source that is
+            written in another way than the training records looks new as a whole.
         similarity: one whose nearest known text is below is about no work, cosine.
         known: one with a smaller share of known words is in another language; of four words or more.
         words: one with fewer different words is vague, where each of them stands in `common` known titles.
@@ -28,13 +32,14 @@ class Limits:
 
     confidence: float = 0.5
     novelty: float = 0.5
+    quantile: float = 0.95
     similarity: float = 0.25
     known: float = 0.5
     words: int = 3
     common: int = 20
 
     def __post_init__(self):
-        for name in ("confidence", "novelty", "similarity", "known"):
+        for name in ("confidence", "novelty", "quantile", "similarity", "known"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: 0 to 1")
 
@@ -54,9 +59,17 @@ def detect(
         parents: code -> its parent, None at the top.
         title_words: the words of known titles -> how many have it; `other_words`: those of other known texts.
     """
+    limits = replace(limits, novelty=novelty_limit(records, limits))
     return records.map(
         lambda record: dict(zip(("status", "reason"), judged(record, parents, title_words, other_words, limits)))
     )
+
+
+def novelty_limit(records: Dataset, limits: Limits) -> float:
+    """From which novelty a candidate of these records is novel."""
+    rows = zip(records["confidences"], records["novelty"], strict=True)
+    coded = [novelty for found, novelty in rows if novelty is not None and found[0] > limits.confidence]
+    return max(limits.novelty, float(np.quantile(coded, limits.quantile))) if len(coded) >= LEAST else limits.novelty
 
 
 def judged(
