@@ -168,7 +168,8 @@ def separated(known: Scores, novel: Scores) -> dict[str, float]:
     """
     candidates = [part["combination"][part["confidence"] <= 0.5] for part in (known, novel)]
     both = np.concatenate(candidates)
-    kept = [(part > np.median(both)).sum() for part in candidates]
+    middle = np.median(both) if len(both) else 0.0
+    kept = [(part > middle).sum() for part in candidates]
     return {
         "recall": len(candidates[1]) / len(novel["confidence"]),
         "before": len(candidates[1]) / max(1, len(both)),
