@@ -137,9 +137,14 @@ def mahalanobis(vectors: torch.Tensor, labels: torch.Tensor, queries: torch.Tens
 
 
 def judged(known: np.ndarray, novel: np.ndarray, codes: Sequence[Sequence[str]], seed: int) -> dict[str, float]:
-    """`auroc` and `fpr95` (known ones among what catches 95 % of the novel), of texts and of groups of 5 of a code."""
+    """`auroc` and `fpr95` (known ones among what catches 95 % of the novel), of texts and of groups of 5 of a code.
+
+    None of groups where no code has as many texts.
+    """
     groups = [grouped(scores, own, seed) for scores, own in zip((known, novel), codes, strict=True)]
     found = {"auroc": auroc(known, novel), "fpr95": fpr(known, novel)}
+    if not all(map(len, groups)):
+        return found | {"group_auroc": None, "group_fpr95": None}
     return found | {"group_auroc": auroc(*groups), "group_fpr95": fpr(*groups)}
 
 
@@ -209,8 +214,10 @@ def report(found: Sequence[Mapping]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def cell(values: Sequence[float]) -> str:
-    """ "71.2 (70.1-72.0)", per cent."""
+def cell(values: Sequence[float | None]) -> str:
+    """ "71.2 (70.1-72.0)", per cent; "-" where one is None."""
+    if None in values:
+        return "-"
     low, mean, high = (100 * number for number in (min(values), float(np.mean(values)), max(values)))
     return f"{mean:.1f}" if len(values) == 1 else f"{mean:.1f} ({low:.1f}-{high:.1f})"
 

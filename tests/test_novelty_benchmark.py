@@ -10,7 +10,18 @@ from tiny import TITLES, tiny_arguments, tiny_taxonomy
 pytest.importorskip("sklearn")
 
 from benchmarks import novelty
-from benchmarks.novelty import auroc, emerging_codes, fpr, grouped, hide, mahalanobis, separated, some_codes
+from benchmarks.novelty import (
+    auroc,
+    cell,
+    emerging_codes,
+    fpr,
+    grouped,
+    hide,
+    judged,
+    mahalanobis,
+    separated,
+    some_codes,
+)
 from benchmarks.records import COLUMNS, Benchmark
 from occ_autocoder.taxonomy import Occupation, Taxonomy
 
@@ -52,6 +63,8 @@ def test_measures_by_hand():
     assert fpr(known, np.linspace(0, 1, 21)) == pytest.approx(1.0)
     assert fpr(known, novel) == pytest.approx(0.5)  # from 0.2825 on
     assert grouped(np.array([1.0, 2, 3, 4, 5, 100]), ["a"] * 5 + ["b"], seed=0).tolist() == [3.0] * 20
+    few = judged(known, novel, [["a"] * 4, ["b"] * 2], seed=0)
+    assert few["auroc"] == auroc(known, novel) and few["group_auroc"] is None and cell([None, 0.5]) == "-"
     parts = [
         {"combination": np.array([0.1, 0.9, 0.2]), "confidence": np.array([0.4, 0.5, 0.6])},
         {"combination": np.array([0.8, 0.7]), "confidence": np.array([0.3, 0.9])},
