@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from .console import (
@@ -25,6 +25,7 @@ from .console import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
 
     from .emerging.clusters import Found, Settings
@@ -105,8 +106,10 @@ def detection_row(record: Mapping) -> dict:
     return {name: record[name] for name in DETECTED if name in record} | best
 
 
-def clustered(model, records: "Dataset", embeddings: np.ndarray, novel: list[int], settings: "Settings") -> "Found":
+def clustered(model, records: "Dataset", embeddings: "np.ndarray", novel: list[int], settings: "Settings") -> "Found":
     """The clusters of the novel records, by the sum of their text's and their title's embedding."""
+    import numpy as np
+
     from .emerging.clusters import find_clusters
     from .emerging.periods import count_periods, periods_between
 
@@ -134,8 +137,8 @@ def judged(
     for cluster in found.clusters:
         rows = [row for ad in cluster.rows for row in found.ads[ad]["rows"]]
         numbers = {"cohesion": cluster.cohesion, "similarity": cluster.nearest[0][1] if cluster.nearest else 0.0}
-        mean = float(np.mean([novelty[row] for row in rows]))
-        drafts[cluster.id] = draft_judgement(groups[cluster.id], taxonomy, novelty=mean, **numbers)
+        numbers["novelty"] = mean(novelty[row] for row in rows)
+        drafts[cluster.id] = draft_judgement(groups[cluster.id], taxonomy, **numbers)
     if not options:
         return drafts
     answers = open_generate(output / "llm", **options)(
