@@ -24,7 +24,7 @@ from occ_autocoder.llm.adapter import (
     open_tokenizer,
     save,
 )
-from occ_autocoder.llm.arguments import AdapterArguments
+from occ_autocoder.llm.arguments import AdapterArguments, new_lora, trainer_settings
 from occ_autocoder.llm.turn import Turn, prompt_ids, read_turn, reply_ids
 
 COLUMNS = {"dpo": ("prompt", "chosen", "rejected"), "kto": ("prompt", "completion", "label")}
@@ -151,47 +151,10 @@ def new_trainer(
         model = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
     return Trainer(
         model=model,
-        args=preference_config(config, arguments, folder, beta),
+        args=config(**trainer_settings(arguments, folder), beta=beta),
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=None if adapter else new_lora(arguments),
-    )
-
-
-def new_lora(arguments: AdapterArguments):
-    """An adapter on all linear layers."""
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=arguments.lora_rank,
-        lora_alpha=arguments.lora_alpha,
-        lora_dropout=arguments.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-        revision=arguments.revision,
-    )
-
-
-def preference_config(config, arguments: AdapterArguments, folder: Path, beta: float):
-    """The settings in trl's words."""
-    return config(
-        output_dir=str(folder),
-        num_train_epochs=arguments.epochs,
-        learning_rate=arguments.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=arguments.warmup,
-        per_device_train_batch_size=arguments.batch_size,
-        gradient_accumulation_steps=arguments.gradient_accumulation,
-        max_length=None,
-        beta=beta,
-        save_steps=arguments.checkpoint_steps,
-        save_total_limit=2,
-        logging_steps=arguments.logging_steps,
-        bf16=False,
-        use_cpu=not torch.cuda.is_available(),
-        report_to="none",
-        seed=arguments.seed,
-        data_seed=arguments.seed,
     )
 
 

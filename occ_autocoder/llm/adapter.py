@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from occ_autocoder.extras import require
 from occ_autocoder.files import write_text
 
-from .arguments import AdapterArguments, trainer_arguments
+from .arguments import AdapterArguments, new_lora, trainer_settings
 from .turn import Turn, prompt_ids, read_turn, reply_ids
 
 SETTINGS, CHECKPOINTS, RUN = "training.json", "checkpoints", "run.json"
@@ -133,8 +133,7 @@ def tokenized(part: Dataset, name: str, tokenizer, turn: Turn) -> Iterator[dict[
 
 def new_trainer(arguments: AdapterArguments, tokenizer, data: Mapping[str, Dataset], folder: Path):
     """trl's trainer, of an adapter on all linear layers."""
-    from peft import LoraConfig
-    from trl import SFTTrainer
+    from trl import SFTConfig, SFTTrainer
 
     model = AutoModelForCausalLM.from_pretrained(
         arguments.model,
@@ -142,21 +141,18 @@ def new_trainer(arguments: AdapterArguments, tokenizer, data: Mapping[str, Datas
         dtype=getattr(torch, arguments.dtype),
         trust_remote_code=False,
     )
-    lora = LoraConfig(
-        r=arguments.lora_rank,
-        lora_alpha=arguments.lora_alpha,
-        lora_dropout=arguments.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-        revision=arguments.revision,
+    config = SFTConfig(
+        **trainer_settings(arguments, folder),
+        per_device_eval_batch_size=arguments.batch_size,
+        eval_strategy="epoch" if "validation" in data else "no",
     )
     return SFTTrainer(
         model=model,
-        args=trainer_arguments(arguments, folder, "validation" in data),
+        args=config,
         train_dataset=data["train"],
         eval_dataset=data.get("validation"),
         processing_class=tokenizer,
-        peft_config=lora,
+        peft_config=new_lora(arguments),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
 
 if TYPE_CHECKING:
-    from trl import SFTConfig
+    from peft import LoraConfig
 
 MODEL = "google/gemma-2b"
 
@@ -48,28 +48,39 @@ class AdapterArguments:
             raise ValueError(f"dtype is {self.dtype!r}; allowed: float32, bfloat16")
 
 
-def trainer_arguments(arguments: AdapterArguments, folder: Path, validated: bool) -> "SFTConfig":
-    """The settings in trl's words."""
+def trainer_settings(arguments: AdapterArguments, folder: Path) -> dict:
+    """What any of trl's trainers is told, in trl's words."""
     import torch
-    from trl import SFTConfig
 
-    return SFTConfig(
-        output_dir=str(folder),
-        num_train_epochs=arguments.epochs,
-        learning_rate=arguments.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=arguments.warmup,
-        per_device_train_batch_size=arguments.batch_size,
-        per_device_eval_batch_size=arguments.batch_size,
-        gradient_accumulation_steps=arguments.gradient_accumulation,
-        max_length=None,
-        eval_strategy="epoch" if validated else "no",
-        save_steps=arguments.checkpoint_steps,
-        save_total_limit=2,
-        logging_steps=arguments.logging_steps,
-        bf16=False,
-        use_cpu=not torch.cuda.is_available(),
-        report_to="none",
-        seed=arguments.seed,
-        data_seed=arguments.seed,
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": arguments.epochs,
+        "learning_rate": arguments.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": arguments.warmup,
+        "per_device_train_batch_size": arguments.batch_size,
+        "gradient_accumulation_steps": arguments.gradient_accumulation,
+        "max_length": None,
+        "save_steps": arguments.checkpoint_steps,
+        "save_total_limit": 2,
+        "logging_steps": arguments.logging_steps,
+        "bf16": False,
+        "use_cpu": not torch.cuda.is_available(),
+        "report_to": "none",
+        "seed": arguments.seed,
+        "data_seed": arguments.seed,
+    }
+
+
+def new_lora(arguments: AdapterArguments) -> "LoraConfig":
+    """An adapter on all linear layers."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=arguments.lora_rank,
+        lora_alpha=arguments.lora_alpha,
+        lora_dropout=arguments.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        revision=arguments.revision,
     )
