@@ -91,6 +91,7 @@ def test_nothing_but_words_and_single_blanks_is_left(text):
         ("Urgent care nurse", "urgent care nurse"),
         ("Reference librarian", "reference librarian"),
         ("Full (ref. 1) time cook", "cook"),
+        ("#HiringToday C# developer", "c# developer"),
         ("Asst. Mgr, HR", "assistant manager human resources"),
         ("part-time", "part-time"),
         ("(m/f)", "(m/f)"),

@@ -59,13 +59,13 @@ _WOMEN = {
 }
 _WOMEN |= {f"{word}es": f"{known}s" for word, known in _WOMEN.items() if word.endswith("ss")}
 _WOMEN |= {"barmaids": "barmen", "landladies": "landlords", "masseuses": "masseurs"}
-# What an advertisement offers: pay, hours, a reference number, haste.
+# What an advertisement offers: pay, hours, a reference number, haste; and its hashtags.
 _OFFERS = re.compile(
     r"(?:us|s|c|a)?[$£€¥]\s?\d[\d,.]*k?(?:\s?[-–]\s?[$£€¥]?\d[\d,.]*k?)?"
     r"(?:\s?(?:per|an?|/|p\.?)\s?(?:hour|day|week|month|year|annum|hr|h|d|w|m|a)\b\.?)?"
     r"|\bref(?:erence)?\b\.?(?:\s?no\.?)?[\s:]*\w*\d\w*|\b\d(?:\.\d)? days?(?:\s?/\s?| an? | per )week\b"
     r"|\b(?:full|part)[ -]?time\b|\burgent(?:ly)? (?:hiring|needed|required|wanted)\b"
-    r"|\bimmediate(?:ly)? (?:start|available|vacancy|hiring)\b|\bhiring now\b"
+    r"|\bimmediate(?:ly)? (?:start|available|vacancy|hiring)\b|\bhiring now\b|(?<!\S)#\w+"
 )
 # Short forms that stand for one word alone in titles.
 _SHORT = {
