@@ -196,6 +196,6 @@ def test_a_model_tuned_on_the_choice_of_codes_stands_in_for_an_endpoint(tmp_path
         [row for row in pq.read_table(tmp_path / name / "cleaned.parquet").to_pylist() if row["selector"]]
         for name in ("alone", "tuned")
     )
-    assert len(answered) > len(alone) + 2  # of 12; it differs from run to run
+    assert len(alone) < 3 and len(answered) > 6
     for row in answered:
         assert row["selected_code"] in [*row["candidates"], ""] and "gemma+adapter@" in row["selector"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from occ_autocoder.data.records import RECORD_FEATURES
@@ -111,15 +111,21 @@ def tiny_encoder(folder: str | Path) -> Path:
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A lower-casing WordPiece tokenizer, trained on the taxonomy and the records."""
+    """A lower-casing WordPiece tokenizer of the words of the taxonomy and the records, and of their letters.
+
+    Listed, not trained: the library's trainer breaks ties otherwise in every process, and all that follows differs.
+    """
     special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=list(special.values()), show_progress=False)
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     texts = [f"job_title={row['job_title']} job_duties={row['job_duties']}" for row in tiny_records()]
-    tokenizer.train_from_iterator([*texts, *(item.definition for item in tiny_taxonomy())], trainer)
-    ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    texts += [item.definition for item in tiny_taxonomy()]
+    words = {word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
+    letters = {letter for word in words for letter in word}
+    pieces = [*special.values(), *sorted(words | letters), *sorted(f"##{letter}" for letter in letters)]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    ends = [(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
