@@ -29,7 +29,7 @@ from . import esco_isco
 from .ablation_sample import RARE, WRITTEN, Reword, Sample, long_tailed, parts_of
 from .ablation_tables import ablation_report
 from .measures import test_forms
-from .ours import parse_settings, predictor, training_arguments
+from .ours import UNTRAINED_ENCODER, parse_settings, predictor, training_arguments
 from .rewordings import reword
 
 # What is trained on: names of the parts of `parts_of`.
@@ -72,7 +72,7 @@ def run(
     cache: Path,
 ) -> dict[str, dict[str, list[int]]]:
     """form -> code -> [rows coded right, rows] of the model that is trained on the records."""
-    arguments = training_arguments({"contrastive_epochs": 0} | dict(settings), seed)
+    arguments = training_arguments(UNTRAINED_ENCODER | dict(settings), seed)
     train(sample.taxonomy, records, arguments, output, validation=sample.validation, cache=cache)
     model = OccupationForSequenceClassification.from_pretrained(output).eval()
     predict = predictor(model, AutoTokenizer.from_pretrained(output), cache)

@@ -20,7 +20,7 @@ import occ_autocoder
 from occ_autocoder.data.encoder import CACHE
 from occ_autocoder.evaluation.comparison import Choices, compare_choices
 from occ_autocoder.feedback.preferences import flagged, reviewer_table
-from occ_autocoder.feedback.queue import ORDERS, Queue, review_order, summary
+from occ_autocoder.feedback.queue import ORDERS, Queue, queue_of_batches, review_order
 from occ_autocoder.feedback.reviews import Review
 from occ_autocoder.feedback.update import UpdateArguments, update_model
 from occ_autocoder.files import write_text
@@ -30,7 +30,7 @@ from occ_autocoder.training.inputs import featurize
 from occ_autocoder.training.train import train
 
 from .measures import test_forms
-from .ours import as_records, parse_settings, training_arguments
+from .ours import UNTRAINED_ENCODER, as_records, parse_settings, training_arguments
 from .records import Benchmark
 from .reviewers import FLIPS, MISTAKES, REVIEWERS, codes_of, only_judged, reviewed
 from .run import BENCHMARKS
@@ -70,7 +70,7 @@ class World:
     def model(self) -> Path:
         """The folder of the base model, trained where it is not there yet."""
         if not (self.folder / "model.safetensors").exists():
-            settings = {"contrastive_epochs": 0} | parse_settings(self.asked.set)
+            settings = UNTRAINED_ENCODER | parse_settings(self.asked.set)
             arguments = training_arguments(settings, self.seed)
             train(self.taxonomy, self.base, arguments, self.folder, self.validation, self.asked.cache)
         return self.folder
@@ -90,17 +90,10 @@ class World:
 
     def queue(self, pipeline, rows: pandas.DataFrame) -> Queue:
         """What the model knows of rows."""
-        model, texts = pipeline.model.eval(), zip(rows["job_title"], rows["job_duties"], strict=True)
+        model, texts = pipeline.model, zip(rows["job_title"], rows["job_duties"], strict=True)
         examples = [Example(*pair, 0, "") for pair in texts]
         features = featurize(examples, model, pipeline.tokenizer, self.asked.cache, model.spelling())
-        counts = torch.bincount(model.titles.labels, minlength=model.config.num_labels).numpy()
-        parts = []
-        with torch.no_grad():
-            for places in torch.arange(len(rows)).split(64):
-                output = model(**features.batch(places))
-                probabilities = output.logits.double().softmax(-1).numpy()
-                parts.append(summary(probabilities, output.embeddings[:, 0], counts, 5))
-        return Queue(*(np.concatenate(column) for column in zip(*parts)))
+        return queue_of_batches(model, map(features.batch, torch.arange(len(rows)).split(64)))
 
     def choices(self, pipeline) -> Choices:
         """What the model chooses for the test rows."""

@@ -26,7 +26,7 @@ from occ_autocoder.model.modeling_occupation import OccupationForSequenceClassif
 from occ_autocoder.training.train import train
 
 from .measures import measure
-from .ours import as_records, parse_settings, predictor, training_arguments
+from .ours import UNTRAINED_ENCODER, as_records, parse_settings, predictor, training_arguments
 from .records import Benchmark
 from .run import BENCHMARKS
 
@@ -182,7 +182,7 @@ def trained(bench: Bench, records: Dataset, settings: dict, asked: argparse.Name
         train(
             benchmark.taxonomy,
             records,
-            training_arguments({"contrastive_epochs": 0} | settings, seed),
+            training_arguments(UNTRAINED_ENCODER | settings, seed),
             folder,
             validation=validation,
             cache=asked.cache,

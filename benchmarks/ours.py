@@ -23,6 +23,7 @@ from .measures import measure
 from .records import Benchmark
 
 BATCH = 64
+UNTRAINED_ENCODER = {"contrastive_epochs": 0}
 
 
 def run_ours(benchmark: Benchmark, settings: Mapping, seed: int, output: Path, cache: Path, keep: bool = False) -> dict:

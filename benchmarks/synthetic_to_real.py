@@ -27,7 +27,7 @@ from occ_autocoder.training.examples import label_codes, taxonomy_examples, taxo
 from occ_autocoder.training.train import train
 
 from .measures import measure
-from .ours import as_records, predictor, training_arguments
+from .ours import UNTRAINED_ENCODER, as_records, predictor, training_arguments
 from .peers import shared_encoder
 from .records import COLUMNS, Benchmark, read_table
 from .tables import NAMES
@@ -85,7 +85,7 @@ def joined(own: Taxonomy, official: Taxonomy) -> Taxonomy:
 def run_ours(taxonomy: Taxonomy, records: pandas.DataFrame, tests: Mapping, seed: int, folder: Path, cache: Path):
     """test -> form -> measures of our model with the default settings, on the encoder as it is."""
     records = as_records(records.reset_index(drop=True), "corpus")
-    arguments = training_arguments({"contrastive_epochs": 0}, seed)
+    arguments = training_arguments(UNTRAINED_ENCODER, seed)
     train(taxonomy, records, arguments, folder, cache=cache)
     model = OccupationForSequenceClassification.from_pretrained(folder).eval()
     predict = predictor(model, AutoTokenizer.from_pretrained(folder), cache)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .emerging.clusters import Found, Settings
     from .emerging.judgement import Judgement
+    from .llm.request import Generate
 
 DETECTED = {"id": str, "row": int, "job_title": str, "code": str, "confidence": float, "novelty": float}
 DETECTED |= {"status": str, "reason": str}
@@ -62,16 +63,18 @@ def emerging(
     With --llm or --local a language model judges and describes each group; else keywords and central texts do.
     """
     from .cli_coding import write_rejected
+    from .console_llm import open_generate
     from .data.vacancies import iter_vacancies
     from .emerging.clusters import Settings
     from .emerging.detection import NOVEL, Limits
     from .serving import model_taxonomy, observe
 
-    limits, settings = (
-        Limits(confidence=confidence, novelty=novelty),
-        Settings(min_cluster_size=min_cluster_size, unit=period, seed=seed),
-    )
+    limits = Limits(confidence=confidence, novelty=novelty)
+    settings = Settings(min_cluster_size=min_cluster_size, unit=period, seed=seed)
     pipeline = open_model(model)
+    known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
+    judge = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
+    generate = open_generate(output / "llm", **judge) if llm or local or adapter else None
     observed = observe(pipeline, iter_vacancies(source, columns=pairs(columns, "--columns")), batch_size=batch_size)
     output.mkdir(parents=True, exist_ok=True)
     write_rejected(output / "rejected.csv", observed.rejected)
@@ -84,10 +87,8 @@ def emerging(
         typer.echo(f"no novel record; every record with its status: {output / 'detection.csv'}")
         return
     found = clustered(pipeline.model, records, observed.embeddings, novel, settings)
-    options = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
     scores = [records["novelty"][place] for place in novel]
-    known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
-    judgements = judged(found, scores, known, output, options if llm or local else None)
+    judgements = judged(found, scores, known, generate)
     report(found, judgements, pipeline.model.config, output, Path(source).name, settings)
     typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
 
@@ -123,11 +124,8 @@ def clustered(model, records: "Dataset", embeddings: "np.ndarray", novel: list[i
     return find_clusters(records.select(novel), vectors, codes, known, settings=settings, totals=totals or None)
 
 
-def judged(
-    found: "Found", novelty: list[float], taxonomy, output: Path, options: Mapping | None
-) -> dict[str, "Judgement"]:
-    """Cluster id -> what it is, by a language model where there are `options` for one; a draft where it fails."""
-    from .console_llm import open_generate
+def judged(found: "Found", novelty: list[float], taxonomy, generate: "Generate | None") -> dict[str, "Judgement"]:
+    """Cluster id -> what it is, by a language model where there is one; a draft where it fails."""
     from .emerging.clusters import group_of
     from .emerging.description import draft_judgement
     from .emerging.judgement import judgement_request, read_judgement
@@ -139,11 +137,9 @@ def judged(
         numbers = {"cohesion": cluster.cohesion, "similarity": cluster.nearest[0][1] if cluster.nearest else 0.0}
         numbers["novelty"] = mean(novelty[row] for row in rows)
         drafts[cluster.id] = draft_judgement(groups[cluster.id], taxonomy, **numbers)
-    if not options:
+    if generate is None:
         return drafts
-    answers = open_generate(output / "llm", **options)(
-        [judgement_request(group, taxonomy) for group in groups.values()]
-    )
+    answers = generate([judgement_request(group, taxonomy) for group in groups.values()])
     return drafts | {answer.id: read_judgement(answer.value) for answer in answers if answer.value is not None}
 
 
@@ -165,4 +161,4 @@ def write_rows(path: Path, columns: Mapping[str, type], rows) -> None:
     from .spreadsheet import delimited
 
     with completed(path) as [unfinished], delimited(unfinished, columns) as write:
-        write(list(rows))
+        write(rows)

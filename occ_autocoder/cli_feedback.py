@@ -59,7 +59,7 @@ def update(
     The updated model is OUTPUT/candidate; with --held-out, and where the limits of `compare` hold, it is OUTPUT/model.
     Reviews of people who disagree far more than the rest are left out, and told.
     """
-    from .cli_training import new_arguments
+    from .cli_training import coded_records, new_arguments
     from .data.encoder import CACHE
     from .feedback.reviews import read_reviews
     from .feedback.update import UpdateArguments, update_model
@@ -74,7 +74,7 @@ def update(
     check_apart(found, [source for source in (held_out, golden, validation) if source], fields)
     rows, without = reviewers(found, keep_flagged)
     parts = {
-        name: labelled_records(source, fields, codes, output / f"rejected_{name}.csv")
+        name: coded_records(source, codes, fields, output / f"rejected_{name}.csv")
         for name, source in (("replay", replay), ("validation", validation))
         if source
     }
@@ -126,17 +126,6 @@ def reviewers(found: "list[Review]", keep_flagged: bool) -> tuple[list[dict], li
 def shown(value: object) -> object:
     """A share in per cent, anything else as it is."""
     return f"{100 * value:.1f} %" if isinstance(value, float) else value
-
-
-def labelled_records(source: str, columns: dict, codes: list[str], rejected_file: Path):
-    """Records with their codes; those that cannot be used are written to a file of their own, and told."""
-    from .cli_coding import write_rejected
-    from .data.records import Rejected, read_records
-
-    found, rejected = read_records(source, columns=columns, codes=codes, need_code=True)
-    write_rejected(rejected_file, [Rejected(**row) for row in rejected])
-    typer.echo(f"{source}: {len(found):,} records, {len(rejected):,} rejected")
-    return found
 
 
 def release(

@@ -23,17 +23,14 @@ def recalibrate(
 
     The table tells calibration error and log-loss before and after, on records that were not fitted on.
     """
-    from .cli_coding import write_rejected
-    from .data.records import Rejected, read_records
+    from .cli_training import coded_records
     from .files import write_text
     from .training.recalibration import recalibrate as fit
     from .training.recalibration import report_rows
 
     pipeline = open_model(model)
     codes = list(pipeline.model.config.label2id)
-    found, rejected = read_records(records, columns=pairs(columns, "--columns"), codes=codes, need_code=True)
-    write_rejected(output / "rejected.csv", [Rejected(**row) for row in rejected])
-    typer.echo(f"{records}: {len(found):,} records, {len(rejected):,} rejected")
+    found = coded_records(records, codes, pairs(columns, "--columns"), output / "rejected.csv")
     rows = fit(pipeline, found, weights=weights, seed=seed)
     pipeline.save_pretrained(output)
     write_text(output / "recalibration.json", json.dumps(rows, indent=1) + "\n")

@@ -1,7 +1,7 @@
 """The commands that train: on one's own taxonomy and records, and the demonstration."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
@@ -71,12 +71,18 @@ def demo(
 
 def labelled(source: str, taxonomy, columns: Mapping[str, str | None], rejected_at: Path):
     """The records of `source` that have a code of the taxonomy's labels; the rejected are counted and written."""
-    from occ_autocoder.data.records import Rejected, read_records
     from occ_autocoder.training.examples import label_codes
+
+    return coded_records(source, label_codes(taxonomy), columns, rejected_at)
+
+
+def coded_records(source: str, codes: Sequence[str], columns: Mapping[str, str | None], rejected_at: Path):
+    """The records of `source` that have one of `codes`; the rejected are counted and written; ValueError for none."""
+    from occ_autocoder.data.records import Rejected, read_records
 
     from .cli_coding import write_rejected
 
-    records, rejected = read_records(source, columns=columns, codes=label_codes(taxonomy), need_code=True)
+    records, rejected = read_records(source, columns=columns, codes=codes, need_code=True)
     faults = [Rejected(**row) for row in rejected]
     write_rejected(rejected_at, faults)
     if not len(records):

@@ -15,7 +15,7 @@ from .clustering import cluster_embeddings, unit
 from .duplicates import JACCARD, merge_duplicates
 from .judgement import Group
 from .keywords import cluster_keywords
-from .periods import Growth, count_periods, growth, periods_between
+from .periods import UNITS, Growth, count_periods, growth, periods_between
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Settings:
     nearest: int = 5
     keywords: int = 12
     seed: int = 0
+
+    def __post_init__(self):
+        if self.unit not in UNITS:
+            raise ValueError(f"unit {self.unit!r}; allowed: {', '.join(UNITS)}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which records a person should see first: those whose code is in doubt, rare, and unlike what is before them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,17 +114,28 @@ def review_order(
     return places, is_drawn
 
 
-@torch.no_grad()
 def queue_of(
     pipeline, job_titles: Sequence[str], job_duties: Sequence[str], top_k: int = 5, batch_size: int = 64
 ) -> Queue:
     """What a model knows of records, in their order; ValueError for a record without any text."""
-    model, parts = pipeline.model.eval(), []
+    tokenizer, model = pipeline.tokenizer, pipeline.model
+
+    def batches() -> Iterator[dict[str, torch.Tensor]]:
+        for start in range(0, len(job_titles), batch_size):
+            texts = zip(job_titles[start : start + batch_size], job_duties[start : start + batch_size], strict=True)
+            rows = [record_features(*pair, tokenizer, model.config, model.spelling()) for pair in texts]
+            yield collate(rows, tokenizer.pad_token_id or 0)
+
+    return queue_of_batches(model, batches(), top_k)
+
+
+@torch.no_grad()
+def queue_of_batches(model: torch.nn.Module, batches: Iterable[Mapping[str, torch.Tensor]], top_k: int = 5) -> Queue:
+    """`queue_of` for records as the model's own inputs."""
+    model.eval()
     counts = torch.bincount(model.titles.labels, minlength=model.config.num_labels).cpu().numpy()
-    for start in range(0, len(job_titles), batch_size):
-        texts = zip(job_titles[start : start + batch_size], job_duties[start : start + batch_size], strict=True)
-        rows = [record_features(*pair, pipeline.tokenizer, model.config, model.spelling()) for pair in texts]
-        batch = collate(rows, pipeline.tokenizer.pad_token_id or 0)
+    parts = []
+    for batch in batches:
         output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
         parts.append(summary(output.logits.double().softmax(-1).cpu().numpy(), output.embeddings[:, 0], counts, top_k))
     return Queue(*(np.concatenate(column) for column in zip(*parts)))

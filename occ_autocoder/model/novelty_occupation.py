@@ -8,6 +8,8 @@ from .head_occupation import EVIDENCE
 
 HEADS = ("semantic_head", "lexical_head")
 SIMILARITIES = tuple(name for name in EVIDENCE if name not in HEADS)
+HEAD_PLACES = [list(EVIDENCE).index(name) for name in HEADS]
+SIMILARITY_PLACES = [list(EVIDENCE).index(name) for name in SIMILARITIES]
 FEATURES = (
     "confidence",
     "margin",
@@ -36,15 +38,13 @@ def novelty_features(evidence: torch.Tensor, logits: torch.Tensor) -> torch.Tens
         logits.logsumexp(-1),
         (evidence.argmax(1) == best[:, None]).to(logits.dtype).mean(1),
     ]
-    places = [list(EVIDENCE).index(name) for name in SIMILARITIES]
-    largest = evidence[..., places].topk(2, dim=1).values
+    largest = evidence[..., SIMILARITY_PLACES].topk(2, dim=1).values
     of_best = evidence[torch.arange(len(best)), best]
-    columns += [*largest[:, 0].T, *(largest[:, 0] - largest[:, 1]).T, *of_best[:, places].T]
-    heads = [list(EVIDENCE).index(name) for name in HEADS]
+    columns += [*largest[:, 0].T, *(largest[:, 0] - largest[:, 1]).T, *of_best[:, SIMILARITY_PLACES].T]
     columns += [
-        *evidence[..., heads].amax(1).T,
-        *(entropy(evidence[..., head]) for head in heads),
-        *of_best[:, heads].T,
+        *evidence[..., HEAD_PLACES].amax(1).T,
+        *(entropy(evidence[..., head]) for head in HEAD_PLACES),
+        *of_best[:, HEAD_PLACES].T,
     ]
     return torch.stack(columns, dim=1)
 

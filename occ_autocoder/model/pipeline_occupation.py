@@ -96,7 +96,7 @@ class OccupationClassificationPipeline(Pipeline):
         features = novelty_features(output.evidence, self.model.fusion(output.evidence, form))
         found = features.new_full((len(form),), float("nan"))
         for place, name in enumerate(FORMS):
-            fitted = (self.model.config.novelty or {}).get(name)
+            fitted = self.model.config.novelty.get(name)
             if fitted and (form == place).any():
                 found[form == place] = novelty_score(features[form == place], fitted)
         known = [list(EVIDENCE).index(name) for name in ("text_nearest_title", "text_nearest_definition")]

@@ -9,7 +9,6 @@ import logging
 import math
 import random
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,12 +63,14 @@ class SiblingBatches(DefaultBatchSampler):
         for number, places in enumerate(self.passes(generator)):
             if number % 2:
                 generator.shuffle(places)
-            count = math.ceil(len(places) / self.batch_size)
-            batches += [
-                places[len(places) * part // count : len(places) * (part + 1) // count] for part in range(count)
-            ]
+            count, size = self.batches(places), len(places)
+            batches += [places[size * part // count : size * (part + 1) // count] for part in range(count)]
         generator.shuffle(batches)
         yield from batches
+
+    def batches(self, places: Sequence[int]) -> int:
+        """How many batches a pass makes."""
+        return math.ceil(len(places) / self.batch_size)
 
     def passes(self, generator: random.Random) -> list[list[int]]:
         """The places of the pairs of each pass, in the order of their labels."""
@@ -81,9 +82,7 @@ class SiblingBatches(DefaultBatchSampler):
         return [[found[label][turn] for label in sorted(found) if turn < len(found[label])] for turn in range(rounds)]
 
     def __len__(self) -> int:
-        counts = Counter(self.sampler["label"]).values()
-        sizes = (sum(count > turn for count in counts) for turn in range(max(counts)))
-        return sum(math.ceil(size / self.batch_size) for size in sizes)
+        return sum(map(self.batches, self.passes(random.Random(0))))
 
 
 def contrastive_encoder(

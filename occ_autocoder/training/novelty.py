@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from occ_autocoder.model.head_occupation import EVIDENCE
-from occ_autocoder.model.novelty_occupation import HEADS, novelty_features
+from occ_autocoder.model.novelty_occupation import HEAD_PLACES, novelty_features
 
 LEAST = 50
 STRENGTH = 0.1  # inverse of the penalty on the weights of standardized features
@@ -40,8 +39,7 @@ def without(evidence: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Evidence [B, C, K] without the code of each record: [B, C - 1, K], the heads' probabilities of the others."""
     others = torch.ones(evidence.shape[:2], dtype=torch.bool).scatter(1, labels[:, None], False)
     left = evidence[others].view(len(evidence), -1, evidence.shape[2]).clone()
-    heads = [list(EVIDENCE).index(name) for name in HEADS]
-    left[..., heads] = left[..., heads].log_softmax(1)
+    left[..., HEAD_PLACES] = left[..., HEAD_PLACES].log_softmax(1)
     return left
 
 
