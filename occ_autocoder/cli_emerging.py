@@ -47,6 +47,9 @@ def emerging(
     novelty: Annotated[float, typer.Option(help="Candidates with at least so much are novel.")] = 0.5,
     min_cluster_size: Annotated[int, typer.Option(min=2, help="Different advertisements of a cluster, at least.")] = 5,
     period: Annotated[str, typer.Option(help="year, quarter or month: what growth is counted by.")] = "quarter",
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="OUT of a run on earlier advertisements. Repeatable, the oldest first.")
+    ] = None,
     taxonomy: Annotated[
         str | None, typer.Option(help="The model's classification with its definitions, for a language model to read.")
     ] = None,
@@ -65,13 +68,16 @@ def emerging(
     from .cli_coding import write_rejected
     from .console_llm import open_generate
     from .data.vacancies import iter_vacancies
-    from .emerging.clusters import Settings
+    from .emerging.clusters import Settings, space_of
     from .emerging.detection import NOVEL, Limits
+    from .emerging.runs import changed, histories, read_run
     from .serving import model_taxonomy, observe
 
     limits = Limits(confidence=confidence, novelty=novelty)
     settings = Settings(min_cluster_size=min_cluster_size, unit=period, seed=seed)
     pipeline = open_model(model)
+    texts = code_texts(pipeline.model)
+    runs = [read_run(folder, space_of(texts[1])) for folder in earlier or []]
     known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
     judge = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
     generate = open_generate(output / "llm", **judge) if llm or local or adapter else None
@@ -86,10 +92,12 @@ def emerging(
     if not novel:
         typer.echo(f"no novel record; every record with its status: {output / 'detection.csv'}")
         return
-    found = clustered(pipeline.model, records, observed.embeddings, novel, settings)
+    found = clustered(texts, records, observed.embeddings, novel, settings)
     scores = [records["novelty"][place] for place in novel]
     judgements = judged(found, scores, known, generate)
-    report(found, judgements, pipeline.model.config, output, Path(source).name, settings)
+    before, lost = changed(runs, histories(runs, found)) if runs else ({}, [])
+    history = {"before": before, "lost": lost}
+    report(found, judgements, pipeline.model.config, output, Path(source).name, settings=settings, **history)
     typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
 
 
@@ -107,21 +115,31 @@ def detection_row(record: Mapping) -> dict:
     return {name: record[name] for name in DETECTED if name in record} | best
 
 
-def clustered(model, records: "Dataset", embeddings: "np.ndarray", novel: list[int], settings: "Settings") -> "Found":
-    """The clusters of the novel records, by the sum of their text's and their title's embedding."""
+def code_texts(model) -> "tuple[list[str], np.ndarray]":
+    """The codes of the texts that the model knows, and their embeddings."""
     import numpy as np
-
-    from .emerging.clusters import find_clusters
-    from .emerging.periods import count_periods, periods_between
 
     memories = (model.titles, model.definitions)
     codes = [model.config.id2label[int(label)] for memory in memories for label in memory.labels]
-    known = np.concatenate([memory.embeddings.float().numpy() for memory in memories])
+    return codes, np.concatenate([memory.embeddings.float().cpu().numpy() for memory in memories])
+
+
+def clustered(
+    texts: "tuple[list[str], np.ndarray]",
+    records: "Dataset",
+    embeddings: "np.ndarray",
+    novel: list[int],
+    settings: "Settings",
+) -> "Found":
+    """The clusters of the novel records, by the sum of their text's and their title's embedding."""
+    from .emerging.clusters import find_clusters
+    from .emerging.periods import count_periods, periods_between
+
     days = [[day] if day else [] for day in records["date"]]
     periods = periods_between((day for some in days for day in some), settings.unit)
     totals = count_periods(days, periods, settings.unit)
     vectors = embeddings[novel].sum(axis=1)
-    return find_clusters(records.select(novel), vectors, codes, known, settings=settings, totals=totals or None)
+    return find_clusters(records.select(novel), vectors, *texts, settings=settings, totals=totals or None)
 
 
 def judged(found: "Found", novelty: list[float], taxonomy, generate: "Generate | None") -> dict[str, "Judgement"]:
@@ -143,14 +161,14 @@ def judged(found: "Found", novelty: list[float], taxonomy, generate: "Generate |
     return drafts | {answer.id: read_judgement(answer.value) for answer in answers if answer.value is not None}
 
 
-def report(found: "Found", judgements: Mapping[str, "Judgement"], config, output: Path, name: str, settings) -> None:
+def report(found: "Found", judgements: Mapping[str, "Judgement"], config, output: Path, name: str, **options) -> None:
     """Write the page, its tables and plots, and `judgements.csv`."""
     from .emerging.report import write_cluster_report
 
     titles = {code: item["title"] for code, item in config.occupations.items()}
     names = {id: f"{item.title} ({item.verdict})" if item.title else item.verdict for id, item in judgements.items()}
     heading = f"New and emerging occupations in {name}"
-    write_cluster_report(output, found, titles, title=heading, names=names, settings=settings)
+    write_cluster_report(output, found, titles, title=heading, names=names, **options)
     rows = ({"cluster": id, **vars(item), "tasks": "; ".join(item.tasks)} for id, item in judgements.items())
     write_rows(output / "judgements.csv", JUDGED, rows)
 

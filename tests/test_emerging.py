@@ -69,11 +69,39 @@ def test_sure_records_are_coded_and_then_there_is_nothing_to_cluster(model, vaca
     assert {row["status"] for row in rows} == {"coded"} and not (tmp_path / "out" / "report.md").exists()
 
 
+def test_a_later_run_tells_which_clusters_went_on(model, vacancies, tmp_path):
+    options = ["--model", model, "--confidence", 1.0, "--min-cluster-size", 3, "--period", "year"]
+    succeed("emerging", vacancies, tmp_path / "1", *options)
+    header, *rows = vacancies.read_text().splitlines()
+    (tmp_path / "later.csv").write_text("\n".join([header, *rows[::-1]]).replace("202", "203"))
+    succeed("emerging", tmp_path / "later.csv", tmp_path / "2", *options, "--earlier", tmp_path / "1")
+    first, second = (list(csv.DictReader((tmp_path / name / "clusters.csv").open())) for name in "12")
+    assert {row["before"] for row in first} == {""} and len(second) == 2
+    ids = {row["name"]: row["cluster"] for row in first}
+    assert {row["name"]: row["before"] for row in second} == ids
+    assert "| Before |" in (tmp_path / "2" / "report.md").read_text(encoding="utf-8")
+
+
+def test_earlier_runs_of_another_model_or_none_are_refused(model, vacancies, tmp_path):
+    coder = occ_autocoder.load(model)
+    coder.model.titles.embeddings = coder.model.titles.embeddings.flip(0)
+    coder.save_pretrained(tmp_path / "other")
+    options = ["--confidence", 1.0, "--min-cluster-size", 3]
+    succeed("emerging", vacancies, tmp_path / "1", "--model", model, *options)
+    shown = fail(
+        "emerging", vacancies, tmp_path / "2", "--model", tmp_path / "other", *options, "--earlier", tmp_path / "1"
+    )
+    assert "found by another model; allowed: reports by the same model" in shown
+    shown = fail("emerging", vacancies, tmp_path / "2", "--model", model, *options, "--earlier", tmp_path / "nowhere")
+    assert "allowed: the folder of an earlier report" in shown and not (tmp_path / "2").exists()
+
+
 def test_wrong_options_are_refused(model, vacancies, tmp_path):
     for options, message in (
         (("--novelty", 3), "novelty is 3.0; allowed: 0 to 1"),
         (("--period", "week"), "unit 'week'; allowed: year, quarter, month"),
         (("--columns", "firm=company"), "unknown field(s) firm"),
+        (("--adapter", "somewhere"), "allowed: either --llm MODEL"),
     ):
         assert message in fail("emerging", vacancies, tmp_path / "out", "--model", model, "--confidence", 1.0, *options)
 

@@ -51,7 +51,7 @@ def rejections(coder, titles):
 
 
 def settings(**changes) -> UpdateArguments:
-    return UpdateArguments(**{"epochs": 30, "learning_rate": 5e-3, "replay_batch_size": 32, **changes})
+    return UpdateArguments(**{"epochs": 50, "learning_rate": 5e-3, "replay_batch_size": 32, **changes})
 
 
 def codes_of(coder, titles) -> dict[str, str]:
@@ -69,7 +69,7 @@ def test_corrections_stick_and_what_was_known_stays(coder, replay, tmp_path, rem
     assert codes_of(coder, NEW) != NEW, "nothing to learn"
     about = update_model(coder, reviews, replay, settings(remember=remember), cache=tmp_path)
     assert codes_of(coder, NEW) == NEW and codes_of(coder, TITLES) == before
-    assert sum(about["records"].values()) == 4 and about["replayed"] == 36 and about["arguments"]["epochs"] == 30
+    assert sum(about["records"].values()) == 4 and about["replayed"] == 36 and about["arguments"]["epochs"] == 50
     assert about["losses"][-1] < about["losses"][0] and about["recalibration"] is None
 
 

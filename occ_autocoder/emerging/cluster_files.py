@@ -30,8 +30,12 @@ CLUSTER_SCHEMA = pyarrow.schema(
         **dict.fromkeys(("keywords", "skills", "central_ids", "central_titles"), STRINGS),
         "periods": STRINGS,
         "period_ads": pyarrow.list_(pyarrow.int64()),
+        "before": pyarrow.string(),
+        "centroid": pyarrow.list_(pyarrow.float32()),
     }
 )
+SPACE = b"space"  # metadata of `clusters.parquet`: only centroids of the same one can be compared
+CSV_COLUMNS = [name for name in CLUSTER_SCHEMA.names if name != "centroid"]
 MEMBER_COLUMNS = ("id", "cluster", "rank", "cosine", "ad", "job_title")
 
 
@@ -41,16 +45,21 @@ def write_tables(
     titles: Mapping[str, str],
     names: Mapping[str, str],
     skills: Mapping[str, Sequence[str]],
+    before: Mapping[str, str],
 ) -> None:
     """Write `clusters.parquet`, `clusters.csv` (its lists as "a; b") and `members.csv` (every candidate), whole or not.
 
     Titles of ads are masked (`data.privacy`). Arguments as in `report.write_cluster_report`.
     """
-    rows = [cluster_row(cluster, found, titles, names, skills) for cluster in found.clusters]
+    rows = [
+        cluster_row(cluster, found, titles, names, skills) | {"before": before.get(cluster.id, "")}
+        for cluster in found.clusters
+    ]
+    schema = CLUSTER_SCHEMA.with_metadata({SPACE: found.space})
     paths = [folder / name for name in ("clusters.parquet", "clusters.csv", "members.csv")]
     with completed(*paths) as [table, clusters, members]:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=CLUSTER_SCHEMA), table)
-        with delimited(clusters, CLUSTER_SCHEMA.names) as write:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), table)
+        with delimited(clusters, CSV_COLUMNS) as write:
             write(map(in_one_cell, rows))
         with delimited(members, MEMBER_COLUMNS) as write:
             write(member_rows(found))
@@ -81,6 +90,7 @@ def cluster_row(
         "central_titles": [shown(title) for title in central["job_title"]],
         "periods": list(cluster.counts),
         "period_ads": list(cluster.counts.values()),
+        "centroid": cluster.centroid.tolist(),
     }
 
 

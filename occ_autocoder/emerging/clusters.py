@@ -1,5 +1,6 @@
 """Groups of candidates as what an office looks at: how many, since when, growing or not, how far from known codes."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -82,13 +83,15 @@ class Cluster:
 @dataclass(frozen=True)
 class Found:
     """The clusters, the highest score first; the ads (n rows of `duplicates.AD_FEATURES`, with `cluster`: an id, or ""
-    for none), their embeddings [n, d], and the periods that the dates span.
+    for none), their embeddings [n, d], the periods that the dates span, and the digest of the codes' embeddings: only
+    clusters of the same `space` can be compared.
     """
 
     clusters: tuple[Cluster, ...]
     ads: Dataset
     embeddings: np.ndarray
     periods: tuple[str, ...]
+    space: str
 
 
 def find_clusters(
@@ -136,7 +139,12 @@ def find_clusters(
         nearest = nearest_codes(vectors[labels == label], codes, known, settings.nearest)
         clusters.append(replace(cluster, nearest=nearest, keywords=tuple(keywords)))
     ranked = rank(clusters)
-    return Found(ranked, with_clusters(ads, ranked), vectors, tuple(periods))
+    return Found(ranked, with_clusters(ads, ranked), vectors, tuple(periods), space_of(code_embeddings))
+
+
+def space_of(code_embeddings: np.ndarray) -> str:
+    """The digest of `Found.space`."""
+    return hashlib.sha256(np.ascontiguousarray(code_embeddings)).hexdigest()
 
 
 def described(

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -12,7 +11,7 @@ from scipy.stats import binomtest
 
 UNITS = {"year": 1, "quarter": 4, "month": 12}  # how many make a year
 NAMES = {"year": "{0}", "quarter": "{0}-Q{1}", "month": "{0}-{1:02d}"}
-LINK = 0.75
+LINK = 0.8
 
 
 @dataclass(frozen=True)
@@ -133,15 +132,3 @@ def link_periods(periods: Sequence[np.ndarray], threshold: float = LINK) -> list
                 rows.append([None] * time + [place])
                 last.append(centroid)
     return rows
-
-
-def changes(row: Sequence[int | None]) -> list[str]:
-    """What became of a cluster at each step after the first: "absent", "new", "gone on", "lost" or "back"."""
-    seen, words = row[0] is not None, []
-    for before, now in pairwise(row):
-        if now is None:
-            words.append("lost" if before is not None else "absent")
-        else:
-            words.append("gone on" if before is not None else "back" if seen else "new")
-            seen = True
-    return words

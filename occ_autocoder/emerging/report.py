@@ -31,6 +31,8 @@ def write_cluster_report(
     title: str,
     names: Mapping[str, str] | None = None,
     skills: Mapping[str, Sequence[str]] | None = None,
+    before: Mapping[str, str] | None = None,
+    lost: Sequence[str] = (),
     settings: Settings | None = None,
     plots: bool = True,
 ) -> Path:
@@ -44,20 +46,22 @@ def write_cluster_report(
         title: the heading.
         names: cluster id -> a name for it, as a judge of the cluster gave it.
         skills: cluster id -> its skills, the most frequent first.
+        before, lost: of `runs.changed`, where there are earlier runs.
         settings: those that the clusters were found with; None for the defaults.
         plots: False leaves out the PNG files and matplotlib.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    names, skills, settings = names or {}, skills or {}, settings or Settings()
-    write_tables(folder, found, titles, names, skills)
+    names, skills, before, settings = names or {}, skills or {}, before or {}, settings or Settings()
+    write_tables(folder, found, titles, names, skills, before)
     labels = {cluster.id: called(cluster, names) for cluster in found.clusters}
     pictures = draw(folder, found, labels, settings.seed) if plots else []
     for name in PICTURES.keys() - set(pictures):
         (folder / name).unlink(missing_ok=True)
     paragraphs = [
         *heading(title, found),
-        *ranking(found, titles, names),
+        *ranking(found, titles, names, before),
+        *([f"Found before and not again: {plain('; '.join(map(short, lost)))}."] if lost else []),
         *(f"![{PICTURES[name]}]({name})" for name in PICTURES if name in pictures),
         *(part for cluster in found.clusters[:SECTIONS] for part in section(cluster, found, titles, names, skills)),
         "## Settings",
@@ -88,14 +92,18 @@ def heading(title: str, found: Found) -> Iterator[str]:
         yield f"{count(undated)} ads have no date and stand in no period."
 
 
-def ranking(found: Found, titles: Mapping[str, str], names: Mapping[str, str]) -> Iterator[str]:
+def ranking(
+    found: Found, titles: Mapping[str, str], names: Mapping[str, str], before: Mapping[str, str]
+) -> Iterator[str]:
     """All clusters as a table, the highest score first, and what its columns are."""
     if not found.clusters:
         yield "No cluster was found: no group of candidates is large enough and apart from the others."
         return
     columns = ("Cluster", "", "Ads", "Posted", "Employers", "First", "Last", "Growth", "Cohesion", "Nearest code", "")
     rows = [row(cluster, titles, names) for cluster in found.clusters]
-    yield markdown_table((*columns, "Score"), rows)
+    if before:
+        rows = [(*cells, before[cluster.id]) for cells, cluster in zip(rows, found.clusters, strict=True)]
+    yield markdown_table((*columns, "Score", *(["Before"] if before else [])), rows)
     yield (
         "Ads are counted without near-duplicates, and as posted with them. Growth is the rate of ads in the later half "
         "of the periods over that in the earlier half, with its 95 % interval: where the interval holds 1, chance "
