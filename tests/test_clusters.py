@@ -203,7 +203,7 @@ def test_what_is_wrong_with_the_input_is_said():
         find_clusters(table.drop(columns="job_duties"), embeddings, known, vectors)
     with pytest.raises(ValueError, match="row 2, column id: 'r0' of row 1 again"):
         find_clusters(table.assign(id=["r0", "r0", *table["id"][2:]]), embeddings, known, vectors)
-    with pytest.raises(ValueError, match=r"row 1, column date: '3rd of May'; allowed: a date as"):
+    with pytest.raises(ValueError, match=r"row 1, column date: 10 characters that are no date; allowed: one as"):
         find_clusters(table.assign(date="3rd of May"), embeddings, known, vectors)
     with pytest.raises(ValueError, match=r"embeddings has the shape \[3, 32\]; allowed: \[36, d\]"):
         find_clusters(table, embeddings[:3], known, vectors)

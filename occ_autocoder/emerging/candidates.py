@@ -1,11 +1,12 @@
 """The table of candidates: records that no code fits, as a detector chose them, each with its embedding."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 import pandas as pd
 from datasets import Dataset, Features, Value
+
+from occ_autocoder.data.vacancies import day
 
 TEXTS = ("id", "job_title", "job_duties")
 OPTIONAL = ("date", "employer", "place")
@@ -25,7 +26,7 @@ def read_candidates(candidates: Dataset | pd.DataFrame) -> Dataset:
     columns = {name: [text_of(value) for value in table[name]] for name in names}
     columns = {name: columns.get(name, [""] * len(table)) for name in CANDIDATE_FEATURES}
     check_ids(columns["id"])
-    columns["date"] = [day(value, row) for row, value in enumerate(columns["date"], start=1)]
+    columns["date"] = [dated(value, row) for row, value in enumerate(columns["date"], start=1)]
     return Dataset.from_dict(columns, features=CANDIDATE_FEATURES)
 
 
@@ -44,14 +45,12 @@ def check_ids(ids: Sequence[str]) -> None:
             raise ValueError(f"row {row}, column id: {id_!r} of row {first[id_]} again; allowed: each id once")
 
 
-def day(value: str, row: int) -> str:
-    """An ISO date, with or without a time, as YYYY-MM-DD; "" stays."""
-    if not value:
-        return ""
+def dated(value: str, row: int) -> str:
+    """A date as `vacancies.day` reads it; ValueError with the row."""
     try:
-        return date.fromisoformat(value[:10]).isoformat()
-    except ValueError:
-        raise ValueError(f"row {row}, column date: {value!r}; allowed: a date as 2024-03-31, or nothing") from None
+        return day(value)
+    except ValueError as error:
+        raise ValueError(f"row {row}, column date: {error}") from None
 
 
 def unit_vectors(vectors: np.ndarray, rows: int, name: str) -> np.ndarray:
