@@ -1,7 +1,7 @@
 """The command that finds new and emerging occupations in advertisements."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
     from .emerging.clusters import Found, Settings
     from .emerging.judgement import Judgement
+    from .emerging.titles import Unlisted
     from .llm.request import Generate
 
 DETECTED = {"id": str, "row": int, "job_title": str, "code": str, "confidence": float, "novelty": float}
 DETECTED |= {"status": str, "reason": str}
+UNLISTED = ("title", "ads", "employers", "code", "share", "confidence", "earlier", "later")
+UNLISTED += ("growth", "growth_low", "growth_high")
 JUDGED = {"cluster": str, "verdict": str, "code": str, "title": str, "definition": str, "tasks": str, "reason": str}
 
 
@@ -71,7 +74,8 @@ def emerging(
     from .emerging.clusters import Settings, space_of
     from .emerging.detection import NOVEL, Limits
     from .emerging.runs import changed, histories, read_run
-    from .serving import model_taxonomy, observe
+    from .emerging.titles import unlisted_titles, words_of
+    from .serving import known_titles, model_taxonomy, observe
 
     limits = Limits(confidence=confidence, novelty=novelty)
     settings = Settings(min_cluster_size=min_cluster_size, unit=period, seed=seed)
@@ -88,6 +92,9 @@ def emerging(
     write_rows(output / "detection.csv", DETECTED, map(detection_row, records))
     counts = Counter(records["status"])
     terminal().print(table("Detection", ["Status", "Records"], counts.most_common()))
+    names = {words_of(title) for title in known_titles(pipeline)}
+    unlisted = unlisted_titles(records, names, fewest=min_cluster_size, unit=period)
+    write_rows(output / "unlisted.csv", UNLISTED, map(unlisted_row, unlisted))
     novel = [place for place, status in enumerate(records["status"]) if status == NOVEL]
     if not novel:
         typer.echo(f"no novel record; every record with its status: {output / 'detection.csv'}")
@@ -96,8 +103,8 @@ def emerging(
     scores = [records["novelty"][place] for place in novel]
     judgements = judged(found, scores, known, generate)
     before, lost = changed(runs, histories(runs, found)) if runs else ({}, [])
-    history = {"before": before, "lost": lost}
-    report(found, judgements, pipeline.model.config, output, Path(source).name, settings=settings, **history)
+    told = {"before": before, "lost": lost, "unlisted": unlisted, "settings": settings}
+    report(found, judgements, pipeline.model.config, output, Path(source).name, **told)
     typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
 
 
@@ -113,6 +120,14 @@ def detection_row(record: Mapping) -> dict:
     """A record as a row of `detection.csv`."""
     best = {"code": record["codes"][0], "confidence": round(record["confidences"][0], 6)}
     return {name: record[name] for name in DETECTED if name in record} | best
+
+
+def unlisted_row(item: "Unlisted") -> dict:
+    """A title as a row of `unlisted.csv`, what is personal in it masked."""
+    from .data.selection import shown
+    from .emerging.cluster_files import growth_cells
+
+    return vars(item) | {"title": shown(item.title)} | growth_cells(item.growth)
 
 
 def code_texts(model) -> "tuple[list[str], np.ndarray]":
@@ -173,7 +188,7 @@ def report(found: "Found", judgements: Mapping[str, "Judgement"], config, output
     write_rows(output / "judgements.csv", JUDGED, rows)
 
 
-def write_rows(path: Path, columns: Mapping[str, type], rows) -> None:
+def write_rows(path: Path, columns: Iterable[str], rows) -> None:
     """Write the rows as CSV that is safe to open in a spreadsheet, whole or not at all."""
     from .files import completed
     from .spreadsheet import delimited

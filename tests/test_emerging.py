@@ -58,6 +58,8 @@ def test_the_page_shows_the_groups_and_every_row_is_accounted_for(model, vacanci
     for text in ("New and emerging occupations in vacancies.csv", "school bus driver", "hospital cook", "growth.png"):
         assert text in page
     assert (tmp_path / "out" / "map.png").stat().st_size > 1000
+    unlisted = list(csv.DictReader((tmp_path / "out" / "unlisted.csv").open(encoding="utf-8")))
+    assert unlisted == []  # both titles are the model's own
     members = list(csv.DictReader((tmp_path / "out" / "members.csv").open(encoding="utf-8")))
     assert {row["id"] for row in members} == {row["id"] for row in rows}
 

@@ -12,9 +12,10 @@ from occ_autocoder.markdown import count, markdown_table, number, percent, plain
 from .cluster_files import CENTRAL, write_tables
 from .clusters import Cluster, Found, Settings
 from .periods import Growth
+from .titles import Unlisted
 
 SECTIONS = 20  # clusters with a section of their own; all are in the table
-KEYWORDS, SKILLS, LONGEST = 4, 12, 120
+KEYWORDS, SKILLS, TITLES, LONGEST = 4, 12, 30, 120
 PICTURES = {
     "ranking.png": "Clusters by score",
     "map.png": "Map of the ads",
@@ -31,6 +32,7 @@ def write_cluster_report(
     title: str,
     names: Mapping[str, str] | None = None,
     skills: Mapping[str, Sequence[str]] | None = None,
+    unlisted: Sequence[Unlisted] = (),
     before: Mapping[str, str] | None = None,
     lost: Sequence[str] = (),
     settings: Settings | None = None,
@@ -46,6 +48,7 @@ def write_cluster_report(
         title: the heading.
         names: cluster id -> a name for it, as a judge of the cluster gave it.
         skills: cluster id -> its skills, the most frequent first.
+        unlisted: titles, the first of which are shown.
         before, lost: of `runs.changed`, where there are earlier runs.
         settings: those that the clusters were found with; None for the defaults.
         plots: False leaves out the PNG files and matplotlib.
@@ -64,6 +67,7 @@ def write_cluster_report(
         *([f"Found before and not again: {plain('; '.join(map(short, lost)))}."] if lost else []),
         *(f"![{PICTURES[name]}]({name})" for name in PICTURES if name in pictures),
         *(part for cluster in found.clusters[:SECTIONS] for part in section(cluster, found, titles, names, skills)),
+        *listing(unlisted, titles),
         "## Settings",
         markdown_table(("Setting", "Value"), asdict(settings).items()),
     ]
@@ -142,6 +146,28 @@ def short(text: str) -> str:
     """A text of an ad as one masked line of bounded length."""
     line = shown(text)
     return line if len(line) <= LONGEST else f"{line[:LONGEST].rstrip()} …"
+
+
+def listing(unlisted: Sequence[Unlisted], titles: Mapping[str, str]) -> Iterator[str]:
+    """Titles that the classification does not list."""
+    if not unlisted:
+        return
+    yield "## Titles that the classification does not list"
+    columns = ("Title", "Ads", "Employers", "Growth", "Most coded to", "Share", "Confidence")
+    rows = [
+        (
+            short(item.title),
+            count(item.ads),
+            count(item.employers),
+            growth_text(item.growth),
+            f"{item.code} {titles.get(item.code, '')}".rstrip(),
+            percent(item.share),
+            number(item.confidence),
+        )
+        for item in unlisted[:TITLES]
+    ]
+    yield markdown_table(columns, rows)
+    yield "Of all advertisements, coded ones too; without the grade. A sure code may still swallow work of a new kind."
 
 
 def growth_text(growth: Growth | None) -> str:

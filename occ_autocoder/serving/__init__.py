@@ -3,7 +3,7 @@
 from .coding import Coding, code_records, code_rows
 from .labelled import Judged, judge, model_taxonomy, predict_probabilities
 from .ledger import Ledger
-from .observing import Observed, observe
+from .observing import Observed, known_titles, observe
 
 __all__ = [
     "Coding",
@@ -13,6 +13,7 @@ __all__ = [
     "code_records",
     "code_rows",
     "judge",
+    "known_titles",
     "model_taxonomy",
     "observe",
     "predict_probabilities",

@@ -8,12 +8,14 @@ from datasets import Dataset, Features, Value
 from datasets import List as ListOf
 
 from occ_autocoder.data.records import Record, Rejected
+from occ_autocoder.model.explain_occupation import known_text
+from occ_autocoder.model.text_occupation import normalize, read_title
 
 from .coding import Coding, code_rows, probe
 
 OBSERVED_FEATURES = Features(
     {
-        **{name: Value("string") for name in ("id", "job_title", "job_duties", "date", "employer", "place")},
+        **{name: Value("string") for name in ("id", "job_title", "job_duties", "date", "employer", "place", "title")},
         "row": Value("int64"),
         "codes": ListOf(Value("string")),
         "confidences": ListOf(Value("float64")),
@@ -25,7 +27,10 @@ OBSERVED_FEATURES = Features(
 
 @dataclass(frozen=True)
 class Observed:
-    """`records` (n rows of `OBSERVED_FEATURES`), `embeddings` [n, 2, d] of text and title, and the rows set aside."""
+    """`records` (n rows of `OBSERVED_FEATURES`), `embeddings` [n, 2, d] of text and title, and the rows set aside.
+
+    `title` of a record is its job title as the model reads it.
+    """
 
     records: Dataset
     embeddings: np.ndarray
@@ -54,7 +59,14 @@ def observed(coding: Coding) -> dict:
     return {
         **{name: getattr(record, name) for name in ("id", "row", "job_title", "job_duties")},
         **{name: getattr(record, name, "") for name in ("date", "employer", "place")},
+        "title": read_title(normalize(record.job_title)),
         "codes": [item["code"] for item in coding.occupations],
         "confidences": [item["confidence"] for item in coding.occupations],
         **{name: coding.observation[name] for name in ("novelty", "similarity")},
     }
+
+
+def known_titles(pipeline) -> list[str]:
+    """The titles that the model knows, as it reads them, in the order of its codes."""
+    memory = pipeline.model.titles
+    return [known_text(memory, pipeline.tokenizer, place) for place in range(len(memory.labels))]
