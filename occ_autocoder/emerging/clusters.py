@@ -224,7 +224,7 @@ def with_clusters(ads: Dataset, clusters: Sequence[Cluster]) -> Dataset:
     return ads.add_column("cluster", column, feature=Value("string"))
 
 
-def group_of(cluster: Cluster, ads: Dataset, texts: int = 6) -> Group:
+def group_of(cluster: Cluster, ads: Dataset, texts: int = 30) -> Group:
     """The cluster as the question `judgement.judgement_request` takes it, with its most central ads."""
     central = ads.select(cluster.rows[:texts])
     pairs = tuple(zip(central["job_title"], central["job_duties"], strict=True))

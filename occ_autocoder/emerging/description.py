@@ -1,17 +1,18 @@
 """What a group of records is, without a language model: from its keywords, its central texts and the nearest codes."""
 
 import re
-from collections import Counter
 
 from occ_autocoder.taxonomy import Taxonomy
 
 from .judgement import EXISTING, NEW, NO_OCCUPATION, VARIANT, Group, Judgement
+from .titles import core_of
 
 LOOSE = 0.3  # mean cosine of two texts, below which a group is no one occupation
 KNOWN = 0.5  # mean novelty, below which a group is what its nearest code is
 NEAR = 0.75  # mean cosine to the nearest code, from which a group that is novel varies it
 NAMES, TASKS, LONGEST = 3, 6, 160
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+|\s*[•·▪]\s*")
+_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -50,18 +51,23 @@ def verdict_of(cohesion: float, similarity: float, novelty: float) -> tuple[str,
 
 
 def names_of(group: Group) -> list[str]:
-    """The most frequent titles of its texts, in small letters, of equals those with the largest share of keywords.
+    """The titles that are most like all the others, by the words that they share; the keywords where there is no title.
 
-    The keywords where there is no title.
+    They are in small letters, without what stands in brackets and without the grade; of equals those with the most
+    keywords come first, and a title that says more than one before it is left out.
     """
-    counts = Counter(" ".join(title.lower().split()) for title, _ in group.texts if title)
+    titles = [core_of(_BRACKETS.sub(" ", title.lower())) for title, _ in group.texts]
+    words = [frozenset(title.split()) for title in titles if title]
+    likeness = {
+        title: sum(len(own & other) / len(own | other) for other in words)
+        for title, own in ((title, frozenset(title.split())) for title in dict.fromkeys(titles) if title)
+    }
+    names: list[str] = []
     wanted = keyword_words(group)
-
-    def worth(title: str) -> tuple[int, float]:
-        words = _WORD.findall(title)
-        return counts[title], sum(word in wanted for word in words) / max(1, len(words))
-
-    return sorted(counts, key=worth, reverse=True)[:NAMES] or [" ".join(group.keywords[:NAMES])]
+    for title in sorted(likeness, key=lambda title: (-likeness[title], -sum(word in wanted for word in title.split()))):
+        if not any({*title.split()} >= {*name.split()} for name in names):
+            names.append(title)
+    return names[:NAMES] or [" ".join(group.keywords[:NAMES])]
 
 
 def keyword_words(group: Group) -> set[str]:
