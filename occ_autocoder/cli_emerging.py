@@ -183,7 +183,7 @@ def report(found: "Found", judgements: Mapping[str, "Judgement"], config, output
     titles = {code: item["title"] for code, item in config.occupations.items()}
     names = {id: f"{item.title} ({item.verdict})" if item.title else item.verdict for id, item in judgements.items()}
     heading = f"New and emerging occupations in {name}"
-    write_cluster_report(output, found, titles, title=heading, names=names, **options)
+    write_cluster_report(output, found, titles, title=heading, names=names, judgements=judgements, **options)
     rows = ({"cluster": id, **vars(item), "tasks": "; ".join(item.tasks)} for id, item in judgements.items())
     write_rows(output / "judgements.csv", JUDGED, rows)
 

@@ -57,6 +57,11 @@ def test_the_page_shows_the_groups_and_every_row_is_accounted_for(model, vacanci
     page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     for text in ("New and emerging occupations in vacancies.csv", "school bus driver", "hospital cook", "growth.png"):
         assert text in page
+    assert (
+        "Verdict: " in page
+        and "School bus driver: work found in 7 texts." in page
+        and page.count("- Prepares meals in ") == 1
+    )
     assert (tmp_path / "out" / "map.png").stat().st_size > 1000
     unlisted = list(csv.DictReader((tmp_path / "out" / "unlisted.csv").open(encoding="utf-8")))
     assert unlisted == []  # both titles are the model's own

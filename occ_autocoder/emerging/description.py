@@ -2,6 +2,7 @@
 
 import re
 
+from occ_autocoder.data.drift import jaccard
 from occ_autocoder.taxonomy import Taxonomy
 
 from .judgement import EXISTING, NEW, NO_OCCUPATION, VARIANT, Group, Judgement
@@ -11,6 +12,7 @@ LOOSE = 0.3  # mean cosine of two texts, below which a group is no one occupatio
 KNOWN = 0.5  # mean novelty, below which a group is what its nearest code is
 NEAR = 0.75  # mean cosine to the nearest code, from which a group that is novel varies it
 NAMES, TASKS, LONGEST = 3, 6, 160
+ALIKE = 0.6  # of the words of two sentences
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+|\s*[•·▪]\s*")
 _BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -84,7 +86,9 @@ def tasks_of(group: Group) -> tuple[str, ...]:
         for sentence in sentences
         if len(sentence.split()) >= 3 and len(sentence) <= LONGEST
     }
-    found: dict[str, str] = {}
+    found: dict[str, set[str]] = {}
     for sentence in sorted(scored, key=lambda text: -scored[text]):
-        found.setdefault(" ".join(sorted({*_WORD.findall(sentence.lower())})), sentence)
-    return tuple(found.values())[:TASKS]
+        words = {*_WORD.findall(sentence.lower())}
+        if words and len(found) < TASKS and all(jaccard(words, other) < ALIKE for other in found.values()):
+            found[sentence] = words
+    return tuple(found)

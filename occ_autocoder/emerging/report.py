@@ -11,6 +11,7 @@ from occ_autocoder.markdown import count, markdown_table, number, percent, plain
 
 from .cluster_files import CENTRAL, write_tables
 from .clusters import Cluster, Found, Settings
+from .judgement import Judgement
 from .periods import Growth
 from .titles import Unlisted
 
@@ -31,6 +32,7 @@ def write_cluster_report(
     *,
     title: str,
     names: Mapping[str, str] | None = None,
+    judgements: Mapping[str, Judgement] | None = None,
     skills: Mapping[str, Sequence[str]] | None = None,
     unlisted: Sequence[Unlisted] = (),
     before: Mapping[str, str] | None = None,
@@ -47,6 +49,7 @@ def write_cluster_report(
         titles: code -> its title; a code without one is shown alone.
         title: the heading.
         names: cluster id -> a name for it, as a judge of the cluster gave it.
+        judgements: cluster id -> what it is, with a draft of its entry.
         skills: cluster id -> its skills, the most frequent first.
         unlisted: titles, the first of which are shown.
         before, lost: of `runs.changed`, where there are earlier runs.
@@ -66,7 +69,11 @@ def write_cluster_report(
         *ranking(found, titles, names, before),
         *([f"Found before and not again: {plain('; '.join(map(short, lost)))}."] if lost else []),
         *(f"![{PICTURES[name]}]({name})" for name in PICTURES if name in pictures),
-        *(part for cluster in found.clusters[:SECTIONS] for part in section(cluster, found, titles, names, skills)),
+        *(
+            part
+            for cluster in found.clusters[:SECTIONS]
+            for part in section(cluster, found, titles, names, skills, (judgements or {}).get(cluster.id))
+        ),
         *listing(unlisted, titles),
         "## Settings",
         markdown_table(("Setting", "Value"), asdict(settings).items()),
@@ -186,11 +193,16 @@ def section(
     titles: Mapping[str, str],
     names: Mapping[str, str],
     skills: Mapping[str, Sequence[str]],
+    judgement: Judgement | None,
 ) -> Iterator[str]:
-    """One cluster: keywords, skills, the most central ads, the nearest codes."""
+    """One cluster: what it is judged to be, keywords, skills, the most central ads, the nearest codes."""
     central = found.ads.select(cluster.rows[:CENTRAL])
     ads = zip(central["id"], map(short, central["job_title"]), map(short, central["job_duties"]), cluster.cosines)
     yield f"## {cluster.id} {plain(called(cluster, names))}".rstrip()
+    if judgement:
+        yield f"Verdict: {f'{judgement.verdict} {judgement.code}'.rstrip()} ({plain(short(judgement.reason))})."
+        yield from [plain(shown(judgement.definition))] if judgement.definition else []
+        yield from ["\n".join(f"- {plain(short(task))}" for task in judgement.tasks)] if judgement.tasks else []
     yield f"Keywords: {plain(shown(', '.join(cluster.keywords))) or '-'}."
     if skills.get(cluster.id):
         yield f"Skills: {', '.join(plain(short(skill)) for skill in skills[cluster.id][:SKILLS])}."
