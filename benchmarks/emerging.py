@@ -24,7 +24,8 @@ from occ_autocoder.emerging.judgement import VERDICTS
 from occ_autocoder.files import write_text
 from occ_autocoder.markdown import markdown_table
 
-from .novelty import cell, emerging_codes, hide, some_codes
+from .novelty import emerging_codes, hide, some_codes
+from .novelty_measures import cell
 from .onet import TASKS
 from .ours import parse_settings
 from .records import duties_of, read_table

@@ -16,7 +16,6 @@ import numpy as np
 import pandas
 import torch
 from sklearn.covariance import LedoitWolf
-from sklearn.metrics import roc_auc_score
 
 from occ_autocoder.data.encoder import CACHE
 from occ_autocoder.files import write_text
@@ -28,13 +27,13 @@ from occ_autocoder.training.fusion import evidence_of
 from occ_autocoder.training.inputs import featurize
 
 from .measures import test_forms
+from .novelty_measures import GROUP, TOGETHER, Best, Scores, cell, groups, judged, judged_together, separated
 from .ours import as_records, parse_settings, training_arguments
 from .records import Benchmark
 from .run import BENCHMARKS
 from .shared_features import examples_of, prepare, trained
 
-SHARE, GROUP, DRAWS, NEAREST = 0.1, 5, 20, 10
-Scores = dict[str, np.ndarray]
+SHARE, NEAREST, BEST = 0.1, 10, 5
 
 
 @dataclass(frozen=True)
@@ -81,33 +80,37 @@ def measured(hidden: Hidden, seed: int, settings: Mapping, cache: Path) -> dict[
         rows = [test_forms(part)[form] for part in (hidden.known, hidden.novel)]
         if min(map(len, rows)) < GROUP:
             continue
-        scores = [scores_of(model, prepared.tokenizer, part, cache) for part in rows]
+        scores, best = zip(*(scores_of(model, prepared.tokenizer, part, cache) for part in rows), strict=True)
         codes = [part["code"].tolist() for part in rows]
         names = [name for name in scores[0] if name != "confidence"]
-        found[form] = {name: judged(scores[0][name], scores[1][name], codes, seed) for name in names}
+        drawn = [groups(own, seed) for own in codes]
+        found[form] = {name: judged([part[name] for part in scores], drawn) for name in names}
+        found[form][TOGETHER] = judged_together(best, drawn)
         found[form]["rows"] = [len(part) for part in rows]
         found[form]["separation"] = separated(*scores)
     return found
 
 
 @torch.no_grad()
-def scores_of(model, tokenizer, rows: pandas.DataFrame, cache: Path) -> Scores:
-    """name -> [n], the larger the more novel, of rows of one form; and `confidence`."""
+def scores_of(model, tokenizer, rows: pandas.DataFrame, cache: Path) -> tuple[Scores, Best]:
+    """name -> [n], the larger the more novel, of rows of one form, and `confidence`; novelty, codes and confidences."""
     examples = examples_of(rows.assign(code=model.config.id2label[0]), model.config.label2id)
     features = featurize(examples, model, tokenizer, cache, model.spelling())
     form, text = int(features.forms[0]), features.embeddings[:, 0]
     weight, parts = model.fusion.weight[form], torch.arange(len(rows)).split(64)
-    measured, confidence = [], []
+    measured, best = [], []
     for part in parts:
         evidence = evidence_of(model, features.batch, part)
         measured.append(novelty_features(evidence, evidence @ weight))
-        confidence.append(model.calibrated(evidence @ weight, features.forms[part]).exp().amax(1))
+        best.append(model.calibrated(evidence @ weight, features.forms[part]).softmax(-1).topk(BEST))
     table = torch.cat(measured)
-    named, confidence = dict(zip(FEATURES, table.T, strict=True)), torch.cat(confidence)
+    named = dict(zip(FEATURES, table.T, strict=True))
+    confidences, codes = (torch.cat(values) for values in zip(*best, strict=True))
+    novelty = novelty_score(table, model.config.novelty[FORMS[form]])
     known = [(memory.embeddings, memory.labels) for memory in (model.titles, model.definitions)]
     vectors, labels = (torch.cat(values) for values in zip(*known, strict=True))
     found = {
-        "maximum softmax": -confidence,
+        "maximum softmax": -confidences[:, 0],
         "entropy": named["entropy"],
         "margin": -named["margin"],
         "energy": -named["energy"],
@@ -115,10 +118,11 @@ def scores_of(model, tokenizer, rows: pandas.DataFrame, cache: Path) -> Scores:
         "nearest definition": -named["text_nearest_definition_largest"],
         "k nearest neighbours": -neighbours(vectors, text),
         "Mahalanobis": mahalanobis(vectors, labels, text),
-        "combination": novelty_score(table, model.config.novelty[FORMS[form]]).logit(),
-        "confidence": confidence,
+        "combination": novelty.logit(),
+        "confidence": confidences[:, 0],
     }
-    return {name: values.double().numpy() for name, values in found.items()}
+    scores = {name: values.double().numpy() for name, values in found.items()}
+    return scores, (novelty.double().numpy(), codes.numpy(), confidences.double().numpy())
 
 
 def neighbours(vectors: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
@@ -134,52 +138,6 @@ def mahalanobis(vectors: torch.Tensor, labels: torch.Tensor, queries: torch.Tens
     precision = torch.from_numpy(LedoitWolf(assume_centered=True).fit((vectors - means[places]).numpy()).precision_)
     root = torch.linalg.cholesky(precision).float()
     return torch.cdist(queries @ root, means @ root).amin(1).square()
-
-
-def judged(known: np.ndarray, novel: np.ndarray, codes: Sequence[Sequence[str]], seed: int) -> dict[str, float]:
-    """`auroc` and `fpr95` (known ones among what catches 95 % of the novel), of texts and of groups of 5 of a code.
-
-    None of groups where no code has as many texts.
-    """
-    groups = [grouped(scores, own, seed) for scores, own in zip((known, novel), codes, strict=True)]
-    found = {"auroc": auroc(known, novel), "fpr95": fpr(known, novel)}
-    if not all(map(len, groups)):
-        return found | {"group_auroc": None, "group_fpr95": None}
-    return found | {"group_auroc": auroc(*groups), "group_fpr95": fpr(*groups)}
-
-
-def grouped(scores: np.ndarray, codes: Sequence[str], seed: int) -> np.ndarray:
-    """The mean scores of groups of 5 texts of one code, drawn 20 times for each code that has as many."""
-    generator = np.random.default_rng(seed)
-    places = pandas.Series(range(len(codes))).groupby(list(codes)).apply(list)
-    own = [part for part in places if len(part) >= GROUP]
-    return np.array([scores[generator.choice(part, GROUP, replace=False)].mean() for part in own for _ in range(DRAWS)])
-
-
-def auroc(known: np.ndarray, novel: np.ndarray) -> float:
-    """How often a novel one has the larger score."""
-    return float(roc_auc_score(np.repeat([0, 1], [len(known), len(novel)]), np.concatenate([known, novel])))
-
-
-def fpr(known: np.ndarray, novel: np.ndarray) -> float:
-    """The share of the known ones at the threshold that 95 % of the novel ones reach."""
-    return float((known >= np.quantile(novel, 0.05)).mean())
-
-
-def separated(known: Scores, novel: Scores) -> dict[str, float]:
-    """Of candidates (confidence up to 0.5): recall of the novel, and their share before and after the separation.
-
-    After it as many candidates are left as half of those before, by the combination.
-    """
-    candidates = [part["combination"][part["confidence"] <= 0.5] for part in (known, novel)]
-    both = np.concatenate(candidates)
-    middle = np.median(both) if len(both) else 0.0
-    kept = [(part > middle).sum() for part in candidates]
-    return {
-        "recall": len(candidates[1]) / len(novel["confidence"]),
-        "before": len(candidates[1]) / max(1, len(both)),
-        "after": float(kept[1] / max(1, sum(kept))),
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -212,14 +170,6 @@ def report(found: Sequence[Mapping]) -> str:
             f"{shares['before']} % are novel, and {shares['after']} % of the half with the larger score."
         ]
     return "\n\n".join(parts) + "\n"
-
-
-def cell(values: Sequence[float | None]) -> str:
-    """ "71.2 (70.1-72.0)", per cent; "-" where one is None."""
-    if None in values:
-        return "-"
-    low, mean, high = (100 * number for number in (min(values), float(np.mean(values)), max(values)))
-    return f"{mean:.1f}" if len(values) == 1 else f"{mean:.1f} ({low:.1f}-{high:.1f})"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -100,8 +99,7 @@ def emerging(
         typer.echo(f"no novel record; every record with its status: {output / 'detection.csv'}")
         return
     found = clustered(texts, records, observed.embeddings, novel, settings)
-    scores = [records["novelty"][place] for place in novel]
-    judgements = judged(found, scores, known, generate)
+    judgements = judged(found, records.select(novel), known, generate)
     before, lost = changed(runs, histories(runs, found)) if runs else ({}, [])
     told = {"before": before, "lost": lost, "unlisted": unlisted, "settings": settings}
     report(found, judgements, pipeline.model.config, output, Path(source).name, **told)
@@ -157,10 +155,11 @@ def clustered(
     return find_clusters(records.select(novel), vectors, *texts, settings=settings, totals=totals or None)
 
 
-def judged(found: "Found", novelty: list[float], taxonomy, generate: "Generate | None") -> dict[str, "Judgement"]:
+def judged(found: "Found", novel: "Dataset", taxonomy, generate: "Generate | None") -> dict[str, "Judgement"]:
     """Cluster id -> what it is, by a language model where there is one; a draft where it fails."""
     from .emerging.clusters import group_of
     from .emerging.description import draft_judgement
+    from .emerging.detection import group_novelty
     from .emerging.judgement import judgement_request, read_judgement
 
     groups = {cluster.id: group_of(cluster, found.ads) for cluster in found.clusters}
@@ -168,7 +167,8 @@ def judged(found: "Found", novelty: list[float], taxonomy, generate: "Generate |
     for cluster in found.clusters:
         rows = [row for ad in cluster.rows for row in found.ads[ad]["rows"]]
         numbers = {"cohesion": cluster.cohesion, "similarity": cluster.nearest[0][1] if cluster.nearest else 0.0}
-        numbers["novelty"] = mean(novelty[row] for row in rows)
+        own = novel.select(rows)
+        numbers["novelty"] = group_novelty(own["novelty"], own["codes"], own["confidences"])
         drafts[cluster.id] = draft_judgement(groups[cluster.id], taxonomy, **numbers)
     if generate is None:
         return drafts

@@ -1,9 +1,11 @@
 """Why a record has no sure code: each status on records made for it, and what the limits change."""
 
+import math
+
 import pytest
 from datasets import Dataset
 
-from occ_autocoder.emerging.detection import Limits, detect
+from occ_autocoder.emerging.detection import Limits, detect, group_novelty
 
 PARENTS = {"8322": "83", "8331": "83", "2221": "22", "83": None, "22": None}
 TITLE_WORDS = {"driver": 300, "manager": 500, "bus": 4, "nurse": 80, "ward": 30, "taxi": 6}
@@ -70,3 +72,11 @@ def test_in_a_source_that_looks_new_as_a_whole_only_what_looks_newer_than_the_co
     assert [status for status, _ in detected(*coded, *candidates)[-2:]] == ["ambiguous", "novel"]
     assert [status for status, _ in detected(*coded[:49], *candidates)[-2:]] == ["novel", "novel"]
     assert [status for status, _ in detected(*coded, *candidates, quantile=0.1)[-2:]] == ["novel", "novel"]
+
+
+def test_a_group_is_as_novel_as_its_texts_and_less_where_one_code_explains_them():
+    codes, scores = [["1", "2"], ["1", "3"]], [[0.4, 0.2], [0.6, 0.1]]
+    agreed = group_novelty([0.5, 0.5], codes, scores)
+    assert agreed == pytest.approx(1 / (1 + math.exp(2 * 0.5)))
+    assert group_novelty([0.5, 0.5], [["1"], ["2"]], [[0.4], [0.6]]) == pytest.approx(1 / (1 + math.exp(0.6)))
+    assert group_novelty([0.9, 0.9], codes, scores) > agreed > group_novelty([0.0, 0.5], codes, scores) >= 0

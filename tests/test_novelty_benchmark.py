@@ -10,18 +10,8 @@ from tiny import TITLES, tiny_arguments, tiny_taxonomy
 pytest.importorskip("sklearn")
 
 from benchmarks import novelty
-from benchmarks.novelty import (
-    auroc,
-    cell,
-    emerging_codes,
-    fpr,
-    grouped,
-    hide,
-    judged,
-    mahalanobis,
-    separated,
-    some_codes,
-)
+from benchmarks.novelty import emerging_codes, hide, mahalanobis, some_codes
+from benchmarks.novelty_measures import TOGETHER, auroc, cell, fpr, groups, judged, judged_together, separated
 from benchmarks.records import COLUMNS, Benchmark
 from occ_autocoder.taxonomy import Occupation, Taxonomy
 
@@ -62,14 +52,23 @@ def test_measures_by_hand():
     assert auroc(known, novel) == pytest.approx(6 / 8)
     assert fpr(known, np.linspace(0, 1, 21)) == pytest.approx(1.0)
     assert fpr(known, novel) == pytest.approx(0.5)  # from 0.2825 on
-    assert grouped(np.array([1.0, 2, 3, 4, 5, 100]), ["a"] * 5 + ["b"], seed=0).tolist() == [3.0] * 20
-    few = judged(known, novel, [["a"] * 4, ["b"] * 2], seed=0)
+    drawn = groups(["a"] * 5 + ["b"], seed=0)
+    assert len(drawn) == 20 and all(sorted(places) == [0, 1, 2, 3, 4] for places in drawn)
+    few = judged([known, novel], [[], []])
     assert few["auroc"] == auroc(known, novel) and few["group_auroc"] is None and cell([None, 0.5]) == "-"
     parts = [
         {"combination": np.array([0.1, 0.9, 0.2]), "confidence": np.array([0.4, 0.5, 0.6])},
         {"combination": np.array([0.8, 0.7]), "confidence": np.array([0.3, 0.9])},
     ]
     assert separated(*parts) == {"recall": 0.5, "before": pytest.approx(1 / 3), "after": 0.0}
+
+
+def test_a_group_that_one_code_explains_is_less_novel_than_one_that_is_spread():
+    novelty, confidences = np.full(6, 0.6), np.tile([0.5, 0.3], (6, 1))
+    agreed = novelty, np.tile([1, 2], (6, 1)), confidences
+    spread = novelty, np.arange(12).reshape(6, 2), confidences
+    found = judged_together([agreed, spread], [groups(["a"] * 6, 0), groups(["b"] * 6, 0)])
+    assert found == {"auroc": None, "fpr95": None, "group_auroc": 1.0, "group_fpr95": 0.0}
 
 
 def test_the_metric_is_shared_by_the_codes():
@@ -93,4 +92,5 @@ def test_a_run_end_to_end(tmp_path, encoder_folder, monkeypatch, capsys):
     scores = found[0]["title"]
     assert {"maximum softmax", "energy", "Mahalanobis", "k nearest neighbours", "combination"} <= set(scores)
     assert all(0 <= scores["combination"][name] <= 1 for name in ("auroc", "fpr95", "group_auroc", "group_fpr95"))
+    assert scores[TOGETHER]["auroc"] is None and 0 <= scores[TOGETHER]["group_auroc"] <= 1
     assert "## title: 75 known, 15 novel texts, 2 seeds" in capsys.readouterr().out

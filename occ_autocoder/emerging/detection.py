@@ -3,8 +3,9 @@
 A low confidence alone is no novelty: most records that have one are written badly, not new.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from datasets import Dataset
 
 CODED, AMBIGUOUS, VAGUE, OUT_OF_SCOPE, NOVEL = STATUSES = "coded", "ambiguous", "vague", "out of scope", "novel"
 LEAST = 50
+AGREEMENT = 2.0  # weight of the code that explains a group best
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -70,6 +72,26 @@ def novelty_limit(records: Dataset, limits: Limits) -> float:
     rows = zip(records["confidences"], records["novelty"], strict=True)
     coded = [novelty for found, novelty in rows if novelty is not None and found[0] > limits.confidence]
     return max(limits.novelty, float(np.quantile(coded, limits.quantile))) if len(coded) >= LEAST else limits.novelty
+
+
+def group_novelty(
+    novelties: Sequence[float], codes: Sequence[Sequence[str]], confidences: Sequence[Sequence[float]]
+) -> float:
+    """How much n records that belong together look like work that no code names, 0 to 1.
+
+    The mean of their log-odds of novelty, less twice the mean confidence of the code that explains them best: texts of
+    one known code agree on it, those of an unknown one are spread over its neighbours.
+
+    Args:
+        codes, confidences: the best of each record, as `OBSERVED_FEATURES` has them.
+    """
+    explained: dict[str, float] = {}
+    for own, scores in zip(codes, confidences, strict=True):
+        for code, score in zip(own, scores, strict=True):
+            explained[code] = explained.get(code, 0.0) + score / len(codes)
+    clipped = np.clip(novelties, 1e-6, 1 - 1e-6)
+    odds = float(np.mean(np.log(clipped / (1 - clipped)))) - AGREEMENT * max(explained.values())
+    return 1 / (1 + math.exp(-odds))
 
 
 def judged(
