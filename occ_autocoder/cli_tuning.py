@@ -29,7 +29,7 @@ from .console import (
     table,
     terminal,
 )
-from .files import completed
+from .files import completed, write_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from .llm.request import Generate
     from .taxonomy import Taxonomy
 
-TASKS = ("paraphrase", "selection", "judgement")
+SKILLS = "skills"
+TASKS = ("paraphrase", "selection", "judgement", SKILLS)
 NEEDED = {
     "paraphrase": "no two texts that say one thing in other words; allowed: a table for --pairs",
     "judgement": "no code with 5 records, a definition and 3 tasks or sentences; allowed: at least one",
+    SKILLS: "no text with a tagged span; allowed: at least one",
 }
 FORMATS = {"parquet": "to_parquet", "jsonl": "to_json"}
 ENCODER = "bundled"
@@ -50,20 +52,18 @@ EncoderOption = Annotated[str, typer.Option(help="What compares meanings: bundle
 
 
 def finetune_llm(
-    taxonomy: TaxonomyOption,
     output: Annotated[Path, typer.Option(help="Folder for the adapter.")],
+    taxonomy: Annotated[str | None, typer.Option(help="isco-08, or an imported file; not needed for skills.")] = None,
     records: Annotated[
-        str | None, typer.Option(help="Records with their codes: a file, a folder, or a Hub dataset's id.")
+        str | None, typer.Option(help="Records with codes: a file, a folder, a Hub dataset; for skills, tagged tokens.")
     ] = None,
     rewordings: Annotated[
         Path | None,
         typer.Option("--pairs", help="For paraphrase, in place of --records: columns original, reworded, field, code."),
     ] = None,
-    task: Annotated[str, typer.Option(help="What it is to learn: paraphrase, selection or judgement.")] = "paraphrase",
+    task: Annotated[str, typer.Option(help=f"What it is to learn: {', '.join(TASKS)}.")] = "paraphrase",
     model: Annotated[str | None, typer.Option(help="The language model: a folder or an id on the Hub.")] = None,
-    validation: Annotated[
-        str | None, typer.Option(help="Held-out records, or pairs where --pairs is given: their loss is told.")
-    ] = None,
+    validation: Annotated[str | None, typer.Option(help="The same, held out: its loss is told.")] = None,
     encoder: EncoderOption = ENCODER,
     settings: SettingsOption = None,
     change: ChangeOption = None,
@@ -72,7 +72,7 @@ def finetune_llm(
     columns: ColumnsOption = None,
     cache: CacheOption = None,
 ) -> None:
-    """Fine-tune a language model by LoRA to reword records, to choose their code, or to judge groups that none fits.
+    """Fine-tune a language model by LoRA to reword records, choose their code, judge groups, or copy out skills.
 
     A run that was killed goes on from its last checkpoint when it is started again as it was.
     """
@@ -81,9 +81,9 @@ def finetune_llm(
     from .llm.adapter import finetune, push_adapter
     from .llm.arguments import AdapterArguments
 
-    check_sources(task, records, rewordings)
+    check_sources(task, records, rewordings, taxonomy)
     arguments = new_arguments(AdapterArguments, settings, {"model": model} if model else {}, pairs(change, "--set"))
-    found, known = open_taxonomy(taxonomy), pairs(columns, "--columns")
+    found, known = taxonomy and open_taxonomy(taxonomy), pairs(columns, "--columns")
     kind = "pairs" if rewordings else task
     open_encoder = partial(sentence_encoder, encoder, cache or CACHE)
     parts = {
@@ -163,20 +163,22 @@ def write_dataset(records: "Dataset", path: Path, format: str) -> None:
         getattr(records, FORMATS[format])(str(unfinished))
 
 
-def check_sources(task: str, records: str | None, rewordings: Path | None) -> None:
-    """ValueError for an unknown task, and unless there is one source that fits the task."""
+def check_sources(task: str, records: str | None, rewordings: Path | None, taxonomy: str | None) -> None:
+    """ValueError for an unknown task, and unless there is one source that fits the task, and the taxonomy it needs."""
     if task not in TASKS:
         raise ValueError(f"--task {task}; allowed: {', '.join(TASKS)}")
     if (records is None) == (rewordings is None):
         raise ValueError("allowed: either --records or --pairs")
     if rewordings and task != "paraphrase":
         raise ValueError(f"--pairs with --task {task}; allowed: with paraphrase")
+    if taxonomy is None and task != SKILLS:
+        raise ValueError(f"--task {task} without --taxonomy; allowed: isco-08, or a file that `taxonomy import` wrote")
 
 
 def examples(
     kind: str,
     source: str,
-    taxonomy: "Taxonomy",
+    taxonomy: "Taxonomy | None",
     open_encoder: "Callable[[], Encode]",
     columns: Mapping[str, str | None],
     rejected_at: Path,
@@ -187,8 +189,12 @@ def examples(
     from .data.selection import selection_request
     from .data.tuning import paraphrase_pairs, selection_examples
     from .emerging.judgement_examples import judgement_examples
+    from .emerging.skill_examples import skill_examples
 
-    if kind == "pairs":
+    if kind == SKILLS:
+        records = tagged(Path(source), rejected_at.with_suffix(".txt"))
+        found = skill_examples(records, seed=seed)
+    elif kind == "pairs":
         records = read_pairs(Path(source))
         found = paraphrase_pairs(records, taxonomy, seed=seed)
     else:
@@ -203,6 +209,17 @@ def examples(
         raise ValueError(f"{source}: {NEEDED.get(kind, NEEDED['paraphrase'])}")
     typer.echo(f"{source}: {len(found):,} prompts with their completions, of {len(records):,} rows")
     return found
+
+
+def tagged(path: Path, rejected_at: Path) -> "Dataset":
+    """The usable rows of a table of tagged tokens; the others are counted, and what is wrong with them is written."""
+    from .data.tagged import read_tagged
+
+    records = read_tagged(path, rejected := [])
+    if rejected:
+        write_text(rejected_at, "\n".join([*rejected, ""]))
+        typer.echo(f"{path}: {len(records):,} texts, {len(rejected):,} rejected: {rejected_at}")
+    return records
 
 
 def read_pairs(path: Path) -> "Dataset":
