@@ -16,6 +16,7 @@ from .cli_emerging import emerging
 from .cli_feedback import review_queue, update
 from .cli_planning import plan
 from .cli_recalibration import recalibrate
+from .cli_skills import extract_skills, train_skills
 from .cli_synthesis import synthesize
 from .cli_taxonomy import taxonomy
 from .cli_training import demo, train
@@ -59,7 +60,9 @@ app.add_typer(taxonomy, name="taxonomy")
 app.add_typer(dataset, name="dataset")
 for command in (demo, clean, synthesize, finetune_llm, paraphrase, train):
     app.command()(command)
-for command in (predict, evaluate, behave, plan, compare, recalibrate, review_queue, update, emerging):
+for command in (predict, evaluate, behave, plan, compare, recalibrate, review_queue, update):
+    app.command()(command)
+for command in (emerging, train_skills, extract_skills):
     app.command()(command)
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_skills import SkillsOption, linker
 from .console import (
     AdapterOption,
     BatchOption,
+    CacheOption,
     ColumnsOption,
     LlmOption,
     LlmSetOption,
@@ -52,6 +54,10 @@ def emerging(
     earlier: Annotated[
         list[Path] | None, typer.Option(help="OUT of a run on earlier advertisements. Repeatable, the oldest first.")
     ] = None,
+    tagger: Annotated[
+        Path | None, typer.Option(help="A folder that train-skills wrote: each cluster's skills.")
+    ] = None,
+    skills: SkillsOption = None,
     taxonomy: Annotated[
         str | None, typer.Option(help="The model's classification with its definitions, for a language model to read.")
     ] = None,
@@ -61,6 +67,7 @@ def emerging(
     llm_set: LlmSetOption = None,
     batch_size: BatchOption = 32,
     columns: ColumnsOption = None,
+    cache: CacheOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Find groups of records that no code fits: detected, clustered, described, on one page.
@@ -70,9 +77,11 @@ def emerging(
     from .cli_coding import write_rejected
     from .console_llm import open_generate
     from .data.vacancies import iter_vacancies
+    from .emerging.cluster_skills import cluster_skills
     from .emerging.clusters import Settings, space_of
     from .emerging.detection import NOVEL, Limits
     from .emerging.runs import changed, histories, read_run
+    from .emerging.skill_extraction import SkillExtractor
     from .emerging.titles import unlisted_titles, words_of
     from .serving import known_titles, model_taxonomy, observe
 
@@ -81,6 +90,9 @@ def emerging(
     pipeline = open_model(model)
     texts = code_texts(pipeline.model)
     runs = [read_run(folder, space_of(texts[1])) for folder in earlier or []]
+    extract = SkillExtractor(tagger, batch_size) if tagger else None
+    if skills and not tagger:
+        raise ValueError("--skills without --tagger; allowed: with --tagger")
     known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
     judge = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
     generate = open_generate(output / "llm", **judge) if llm or local or adapter else None
@@ -101,7 +113,8 @@ def emerging(
     found = clustered(texts, records, observed.embeddings, novel, settings)
     judgements = judged(found, records.select(novel), known, generate)
     before, lost = changed(runs, histories(runs, found)) if runs else ({}, [])
-    told = {"before": before, "lost": lost, "unlisted": unlisted, "settings": settings}
+    named = cluster_skills(found, extract, linker(skills, cache)) if extract else {}
+    told = {"skills": named, "before": before, "lost": lost, "unlisted": unlisted, "settings": settings}
     report(found, judgements, pipeline.model.config, output, Path(source).name, **told)
     typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
 

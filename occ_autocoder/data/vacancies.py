@@ -33,10 +33,20 @@ def iter_vacancies(
     columns: Mapping[str, str | None] | None = None,
     split: str = "train",
     revision: str | None = None,
+    as_written: bool = False,
 ) -> Iterator[Vacancy | Rejected]:
-    """The rows of `source` as `records.iter_records` gives them; a row with a date that is none is rejected."""
+    """The rows of `source` as `records.iter_records` gives them; a row with a date that is none is rejected.
+
+    With `as_written` the description is not normalised: its lines stay, and places in it are places in the source's.
+    """
     rows = open_source(source, columns or {}, split, revision, VACANCY_ALIASES)
-    return checked(rows, Vacancy, READ | {"date": day, "employer": prose, "place": prose})
+    description = {"job_duties": written} if as_written else {}
+    return checked(rows, Vacancy, READ | {"date": day, "employer": prose, "place": prose} | description)
+
+
+def written(cell: object) -> str:
+    """The cell's text with its lines, without the halves of characters that no file can hold."""
+    return text_in(cell).encode("utf-8", "ignore").decode()
 
 
 def day(cell: object) -> str:
