@@ -15,7 +15,7 @@ from datasets import Dataset, concatenate_datasets
 
 from occ_autocoder.data.tagged import read_tagged
 from occ_autocoder.emerging.skill_extraction import SkillExtractor
-from occ_autocoder.emerging.skill_tagger import TAG, TaggerArguments, layer_of, spans_of, train_tagger
+from occ_autocoder.emerging.skill_tagger import TAG, TaggerArguments, best_tags, layer_of, spans_of, train_tagger
 from occ_autocoder.evaluation.spans import BOTH, span_scores
 from occ_autocoder.files import write_text
 from occ_autocoder.markdown import markdown_table
@@ -49,7 +49,7 @@ def found_spans(extractor: SkillExtractor, dataset: Dataset) -> list[list[tuple[
     """What a tagger finds in the sentences, whose words are given."""
     rows = list(dataset["tokens"])
     parts = (rows[start : start + 32] for start in range(0, len(rows), 32))
-    return [spans_of(own.argmax(-1), extractor.layers) for part in parts for own in extractor.probabilities(part)]
+    return [spans_of(best_tags(own), extractor.layers) for part in parts for own in extractor.probabilities(part)]
 
 
 def measured(data: Path, folder: Path, settings: Mapping, seed: int) -> dict:

@@ -11,7 +11,7 @@ from tiny import tiny_encoder
 
 from occ_autocoder.emerging import skill_tagger
 from occ_autocoder.emerging.skill_extraction import SkillExtractor, sentence_at, sentence_words, task_sentences
-from occ_autocoder.emerging.skill_tagger import TaggerArguments, spans_of, train_tagger
+from occ_autocoder.emerging.skill_tagger import TaggerArguments, best_tags, spans_of, train_tagger
 from occ_autocoder.emerging.spans import Span
 
 VERBS, THINGS = ("drive", "prepare", "teach", "give", "count", "take"), ("bus", "meals", "reading", "medicine", "fares")
@@ -118,6 +118,12 @@ def test_words_have_no_blanks_and_keep_their_places():
 def test_an_i_after_an_o_begins_a_span():
     tags = np.array([[1], [2], [1], [0], [0], [1]])  # I O I B B I
     assert spans_of(tags, ["skill"]) == [("skill", 0, 1), ("skill", 2, 3), ("skill", 3, 4), ("skill", 4, 6)]
+
+
+def test_the_likeliest_tags_have_no_i_on_its_own():
+    scores = np.array([[[0.35, 0.4, 0.25]], [[0.4, 0.5, 0.1]], [[0.05, 0.9, 0.05]], [[0.0, 0.4, 0.6]]])  # B, I, O
+    assert best_tags(scores)[:, 0].tolist() == [0, 1, 1, 2] and scores.argmax(-1)[0] == 1
+    assert best_tags(np.zeros((0, 2, 3))).shape == (0, 2)
 
 
 def test_the_same_seed_gives_the_same_tagger(settings_of, tmp_path):

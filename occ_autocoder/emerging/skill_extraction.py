@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from .skill_tagger import TAG, by_layer, spans_of
+from .skill_tagger import TAG, best_tags, by_layer, spans_of
 from .spans import Span
 
 SKILL, TASK = "skill", "task"
@@ -96,10 +96,11 @@ class SkillExtractor:
 
     def spans(self, text: str, words: Sequence[Piece], scores: np.ndarray) -> list[Span]:
         """The spans of a sentence, its words and their probabilities [words, layers, 3]."""
-        found, best = [], scores.max(-1)
-        for layer, first, end in spans_of(scores.argmax(-1), self.layers):
+        found, tags = [], best_tags(scores)
+        chosen = np.take_along_axis(scores, tags[..., None], -1)[..., 0]
+        for layer, first, end in spans_of(tags, self.layers):
             start, stop = words[first][0], words[end - 1][1]
-            confidence = float(best[first:end, self.layers.index(layer)].mean())
+            confidence = float(chosen[first:end, self.layers.index(layer)].mean())
             found.append(Span(layer, text[start:stop], start, stop, confidence))
         return found
 

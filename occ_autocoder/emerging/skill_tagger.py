@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from occ_autocoder.data.encoder import encoder_source
-from occ_autocoder.data.tagged import ALLOWED, BEGIN, INSIDE, TAGS, TOKENS, tag_columns
+from occ_autocoder.data.tagged import ALLOWED, BEGIN, INSIDE, OUTSIDE, TAGS, TOKENS, tag_columns
 from occ_autocoder.evaluation.spans import BOTH, span_scores
 
 TAG = {name: place for place, name in enumerate(ALLOWED)}
@@ -173,7 +173,7 @@ def new_trainer(model, tokenizer, train, validation, layers, arguments: TaggerAr
         data_collator=lambda rows: padded(rows, tokenizer.pad_token_id or 0),
         compute_loss_func=layer_loss,
         compute_metrics=lambda prediction: {"f1": strict_f1(prediction.predictions, prediction.label_ids, layers)},
-        preprocess_logits_for_metrics=lambda logits, labels: by_layer(logits).argmax(-1),
+        preprocess_logits_for_metrics=lambda logits, labels: by_layer(logits).float().softmax(-1),
     )
     trainer.remove_callback(ProgressCallback)
     return trainer
@@ -200,13 +200,33 @@ def layer_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.
     return F.cross_entropy(by_layer(outputs.logits).flatten(0, 2).float(), labels.flatten(), ignore_index=IGNORED)
 
 
-def strict_f1(tags: np.ndarray, labels: np.ndarray, layers: Sequence[str]) -> float:
-    """The F1 of the spans of all layers, from tags and labels [n, T, layers]."""
+def strict_f1(scores: np.ndarray, labels: np.ndarray, layers: Sequence[str]) -> float:
+    """The F1 of the spans of all layers, from probabilities [n, T, layers, 3] and labels [n, T, layers]."""
     kept = labels[..., 0] != IGNORED
-    gold, found = (
-        [spans_of(row[own], layers) for row, own in zip(table, kept, strict=True)] for table in (labels, tags)
-    )
+    gold = [spans_of(row[own], layers) for row, own in zip(labels, kept, strict=True)]
+    found = [spans_of(best_tags(row[own]), layers) for row, own in zip(scores, kept, strict=True)]
     return span_scores(gold, found)["strict"][BOTH]["f1"]
+
+
+def best_tags(scores: np.ndarray) -> np.ndarray:
+    """Probabilities [words, layers, 3] -> the likeliest tags [words, layers] in which each I comes after a B or an I.
+
+    By dynamic programming (Viterbi 1967): the likeliest tag of each word alone breaks spans into pieces.
+    """
+    if not len(scores):
+        return np.zeros(scores.shape[:2], dtype=int)
+    logs = np.log(np.clip(scores, 1e-9, 1))
+    total, before = logs[0].copy(), []
+    total[:, TAG[INSIDE]] = -np.inf
+    for own in logs[1:]:
+        steps = np.repeat(total[:, :, None], len(TAG), axis=2)
+        steps[:, TAG[OUTSIDE], TAG[INSIDE]] = -np.inf
+        before.append(steps.argmax(1))
+        total = steps.max(1) + own
+    tags = [total.argmax(-1)]
+    for places in reversed(before):
+        tags.append(np.take_along_axis(places, tags[-1][:, None], 1)[:, 0])
+    return np.stack(tags[::-1])
 
 
 def spans_of(tags: np.ndarray, layers: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -214,7 +234,7 @@ def spans_of(tags: np.ndarray, layers: Sequence[str]) -> list[tuple[str, int, in
     found = []
     for place, layer in enumerate(layers):
         start = None
-        for word, tag in enumerate([*tags[:, place].tolist(), TAG["O"]]):
+        for word, tag in enumerate([*tags[:, place].tolist(), TAG[OUTSIDE]]):
             if start is not None and tag != TAG[INSIDE]:
                 found.append((layer, start, word))
                 start = None
