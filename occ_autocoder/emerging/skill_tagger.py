@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
+    PrinterCallback,
     ProgressCallback,
     Trainer,
     TrainingArguments,
@@ -175,7 +176,8 @@ def new_trainer(model, tokenizer, train, validation, layers, arguments: TaggerAr
         compute_metrics=lambda prediction: {"f1": strict_f1(prediction.predictions, prediction.label_ids, layers)},
         preprocess_logits_for_metrics=lambda logits, labels: by_layer(logits).float().softmax(-1),
     )
-    trainer.remove_callback(ProgressCallback)
+    for shown in (ProgressCallback, PrinterCallback):  # the second stands in where bars are off
+        trainer.remove_callback(shown)
     return trainer
 
 

@@ -33,7 +33,7 @@ from sentence_transformers import (  # noqa: E402
 from sentence_transformers.base.sampler import DefaultBatchSampler  # noqa: E402
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss  # noqa: E402
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer  # noqa: E402
-from transformers import ProgressCallback  # noqa: E402
+from transformers import PrinterCallback, ProgressCallback  # noqa: E402
 
 logger = logging.getLogger(__name__)
 ABOUT = "contrastive.json"
@@ -200,7 +200,8 @@ def train_pairs(
     data = DatasetDict({kind: Dataset.from_list([pair._asdict() for pair in own]) for kind, own in pairs.items()})
     loss = MultipleNegativesRankingLoss(model)
     trainer = SentenceTransformerTrainer(model=model, args=options, train_dataset=data, loss=loss)
-    trainer.remove_callback(ProgressCallback)
+    for shown in (ProgressCallback, PrinterCallback):  # the second stands in where the library's bars are off
+        trainer.remove_callback(shown)
     trainer.add_callback(Bar)
     trainer.train()
 
