@@ -80,8 +80,8 @@ def measured(ads: pandas.DataFrame, folder: Path) -> dict[str, dict]:
         "novel that are hidden": float(novel["hidden"].mean()),
     }
     clusters = cluster_metrics(novel["cluster"].tolist(), novel["code"].where(novel["hidden"], "").tolist())
-    every = ads[ads["hidden"]]["code"].value_counts()
-    clusters["of all hidden codes dominated"] = clusters["dominated"] * clusters["codes"] / len(every)
+    every = ads[ads["hidden"]]["code"].nunique()
+    clusters["of all hidden codes dominated"] = clusters["dominated"] * clusters["codes"] / every
     verdicts = read(folder / "judgements.csv")["verdict"]
     own = {name: Counter(part["hidden"])[True] * 2 > len(part) for name, part in novel.groupby("cluster") if name}
     table = {

@@ -19,6 +19,7 @@ from occ_autocoder.emerging.detection import NOVEL
 from occ_autocoder.files import write_text
 from occ_autocoder.markdown import markdown_table, percent
 
+from .emerging import read
 from .ours import parse_settings
 from .records import read_table
 from .run import BENCHMARKS
@@ -75,11 +76,8 @@ def write_ads(data: Path, path: Path) -> pandas.DataFrame:
 def tables(ads: pandas.DataFrame, folder: Path, names: dict[str, list[str]], titles: dict[str, str]) -> str:
     """What became of the ads of each new code, and every cluster with what it holds."""
     ads = ads.assign(new=new_codes(ads["job_title"], names)).set_index("ad_id")
-    ads = ads.join(
-        pandas.read_csv(folder / "detection.csv", dtype=str, keep_default_na=False).set_index("id")["status"]
-    )
-    members = pandas.read_csv(folder / "members.csv", dtype=str, keep_default_na=False).set_index("id")
-    ads = ads.join(members["cluster"]).fillna({"cluster": "", "status": "rejected"})
+    ads = ads.join(read(folder / "detection.csv")["status"]).join(read(folder / "members.csv")["cluster"])
+    ads = ads.fillna({"cluster": "", "status": "rejected"})
     clustered = ads[ads["cluster"] != ""]
     main, rows = clustered.groupby("cluster")["new"].agg(lambda codes: Counter(codes).most_common(1)[0]), []
     for code, own in ads[ads["new"] != ""].groupby("new"):
@@ -92,18 +90,13 @@ def tables(ads: pandas.DataFrame, folder: Path, names: dict[str, list[str]], tit
         rows.append([code, titles[code], len(own), *shares, name, inside, share])
     columns = ["code", "title", "ads", "coded", "novel", "cluster with most", "of its ads", "share of the cluster"]
     parts = ["## New codes with ads", markdown_table(columns, rows)]
-    about = pandas.read_csv(folder / "clusters.csv", dtype=str, keep_default_na=False)
     rows = []
-    for row in about.to_dict("records"):
-        code, inside = main[row["cluster"]]
+    for name, row in read(folder / "clusters.csv").iterrows():
+        code, inside = main[name]
         held = f"{inside} of {code}" if code else "none"
-        rows.append(
-            [row["cluster"], row["name"] or row["keywords"], row["ads"], held, row["nearest_titles"].split("; ")[0]]
-        )
-    return (
-        "\n\n".join([*parts, "## Clusters", markdown_table(["rank", "name", "ads", "new code", "nearest"], rows)])
-        + "\n"
-    )
+        rows.append([name, row["name"] or row["keywords"], row["ads"], held, row["nearest_titles"].split("; ")[0]])
+    parts += ["## Clusters", markdown_table(["rank", "name", "ads", "new code", "nearest"], rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -90,9 +90,9 @@ def emerging(
     pipeline = open_model(model)
     texts = code_texts(pipeline.model)
     runs = [read_run(folder, space_of(texts[1])) for folder in earlier or []]
-    extract = SkillExtractor(tagger, batch_size) if tagger else None
     if skills and not tagger:
         raise ValueError("--skills without --tagger; allowed: with --tagger")
+    extract, link = SkillExtractor(tagger, batch_size) if tagger else None, linker(skills, cache)
     known = open_taxonomy(taxonomy) if taxonomy else model_taxonomy(pipeline.model.config)
     judge = {"llm": llm, "local": local, "adapter": adapter, "changes": pairs(llm_set, "--llm-set"), "seed": seed}
     generate = open_generate(output / "llm", **judge) if llm or local or adapter else None
@@ -113,7 +113,7 @@ def emerging(
     found = clustered(texts, records, observed.embeddings, novel, settings)
     judgements = judged(found, records.select(novel), known, generate)
     before, lost = changed(runs, histories(runs, found)) if runs else ({}, [])
-    named = cluster_skills(found, extract, linker(skills, cache)) if extract else {}
+    named = cluster_skills(found, extract, link) if extract else {}
     told = {"skills": named, "before": before, "lost": lost, "unlisted": unlisted, "settings": settings}
     report(found, judgements, pipeline.model.config, output, Path(source).name, **told)
     typer.echo(f"{len(found.clusters):,} clusters of {len(novel):,} novel records; report: {output / 'report.md'}")
@@ -159,11 +159,10 @@ def clustered(
 ) -> "Found":
     """The clusters of the novel records, by the sum of their text's and their title's embedding."""
     from .emerging.clusters import find_clusters
-    from .emerging.periods import count_periods, periods_between
+    from .emerging.periods import period_totals
 
     days = [[day] if day else [] for day in records["date"]]
-    periods = periods_between((day for some in days for day in some), settings.unit)
-    totals = count_periods(days, periods, settings.unit)
+    totals = period_totals(days, settings.unit)
     vectors = embeddings[novel].sum(axis=1)
     return find_clusters(records.select(novel), vectors, *texts, settings=settings, totals=totals or None)
 

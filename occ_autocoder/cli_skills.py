@@ -94,13 +94,16 @@ def linker(skills: str | None, cache: Path | None) -> "Link | None":
 
 def skill_lines(records: list, extract, link: "Link | None") -> list[dict]:
     """The records as they are written: what they say, the skills, the tasks."""
-    from .emerging.skill_extraction import sentence_at, task_sentences
+    from .emerging.skill_extraction import task_sentences
+    from .emerging.spans import sentences_at
 
     found = list(extract(record.job_duties for record in records))
     linked = iter(())
     if link:
         texts = [
-            (span.text, sentence_at(record.job_duties, span)) for record, spans in zip(records, found) for span in spans
+            (span.text, sentence)
+            for record, spans in zip(records, found, strict=True)
+            for span, sentence in zip(spans, sentences_at(record.job_duties, spans), strict=True)
         ]
         linked = iter(link(*map(list, zip(*texts))) if texts else ())
     lines = []

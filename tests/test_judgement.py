@@ -2,9 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 from datasets import Dataset
+from tiny import words_encoder
 
 pytest.importorskip("sklearn")
 
@@ -70,15 +70,6 @@ def test_no_text_can_end_its_fence():
     lines = judgement_request(hostile, TAXONOMY).prompt.splitlines()
     own = next(line for line in lines if line.startswith("=== texts"))
     assert own != fence and lines.count(own) == 2 and fence not in lines
-
-
-def words_encoder(texts):
-    """Unit vectors of hashed words."""
-    found = np.full((len(texts), 64), 1e-3, dtype=np.float32)
-    for row, text in enumerate(texts):
-        for word in text.lower().split():
-            found[row, sum(word.encode()) % 64] += 1
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from tiny import words_encoder as encode
+
 from benchmarks.skill_linking import MEASURES, Queries, measure_lines, report, reported
 from occ_autocoder.emerging import skill_linking
 from occ_autocoder.emerging.skill_linking import Skill, SkillLinker, SkillsError, read_skills, weighted
@@ -18,15 +20,6 @@ SKILLS = [
     Skill("s3", "C++", (), "A language in which programs are written."),
     Skill("s4", "glaze pots", (), "Coat clay before it is fired."),
 ]
-
-
-def encode(texts):
-    """Unit vectors [n, 64] of hashed words."""
-    found = np.full((len(texts), 64), 1e-3, dtype=np.float32)
-    for row, text in enumerate(texts):
-        for word in text.lower().split():
-            found[row, sum(word.encode()) % 64] += 1
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")

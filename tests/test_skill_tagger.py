@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tiny import tiny_encoder
 
 from occ_autocoder.emerging import skill_tagger
-from occ_autocoder.emerging.skill_extraction import SkillExtractor, sentence_at, sentence_words, task_sentences
+from occ_autocoder.emerging.skill_extraction import SkillExtractor, sentence_words, task_sentences
 from occ_autocoder.emerging.skill_tagger import TaggerArguments, best_tags, spans_of, train_tagger
-from occ_autocoder.emerging.spans import Span
+from occ_autocoder.emerging.spans import Span, sentences_at
 
 VERBS, THINGS = ("drive", "prepare", "teach", "give", "count", "take"), ("bus", "meals", "reading", "medicine", "fares")
 COLUMNS = ("tokens", "tags_skill", "tags_knowledge")
@@ -67,7 +67,7 @@ def test_a_sentence_has_the_same_spans_wherever_it_stands(extractor):
     [spans] = extractor([text])
     assert {(span.kind, span.text) for span in spans} == {("skill", "drive the bus"), ("knowledge", "bus")}
     assert all(text[span.start : span.end] == span.text and 0 < span.confidence <= 1 for span in spans)
-    assert sentence_at(text, spans[0]) == "must drive the bus."
+    assert sentences_at(text, spans) == ["must drive the bus."] * 2
 
 
 def test_a_sentence_longer_than_a_window_is_read_to_its_end(extractor):

@@ -3,8 +3,10 @@
 The codes and titles are those of the good rows in `hostile.py`, so that its files can be coded with the tiny model.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -153,3 +155,12 @@ def tiny_model(folder: str | Path, encoder: str | Path | None = None) -> Path:
     records = Dataset.from_list(tiny_records(), features=RECORD_FEATURES)
     train(tiny_taxonomy(), records, tiny_arguments(encoder), folder, cache=folder.with_name(f"{folder.name}-cache"))
     return folder
+
+
+def words_encoder(texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors [n, 64] of hashed words."""
+    found = np.full((len(texts), 64), 1e-3, dtype=np.float32)
+    for row, text in enumerate(texts):
+        for word in text.lower().split():
+            found[row, sum(word.encode()) % 64] += 1
+    return found / np.linalg.norm(found, axis=1, keepdims=True)

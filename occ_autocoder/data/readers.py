@@ -56,6 +56,24 @@ def open_source(
     return _by_field(rows, _resolved(source, found, columns, aliases))
 
 
+def named_rows(path: Path) -> tuple[list[str], Rows]:
+    """The columns of a file (of JSON lines those of all its lines) and its rows by them, blank ones left out.
+
+    Raises SheetError, from here or from the rows, for a file that cannot be read as a whole.
+    """
+    if not path.is_file():
+        raise SheetError(f"{path}: no such file; allowed: {FILES}, and .gz of the text ones")
+    if Path(path.name.lower().removesuffix(".gz")).suffix in JSON_LINES:
+        lines = [(number, cells) for number, cells in json_rows(path) if cells != []]
+        return list(dict.fromkeys(name for _, cells in lines if isinstance(cells, dict) for name in cells)), iter(lines)
+    header, rows = open_sheet(path)
+    return header, (
+        (number, cells if isinstance(cells, Unreadable) else dict(zip(header, cells, strict=True)))
+        for number, cells in rows
+        if cells != []
+    )
+
+
 def _opened(source: str | PathLike, split: str, revision: str | None) -> tuple[list[str] | None, Rows]:
     """The column names of `source`, None where every row has its own (JSON lines), and its rows by these names."""
     kind = Path(str(source).lower().removesuffix(".gz")).suffix

@@ -1,22 +1,20 @@
 """Tables of tokens with a tag each (B, I or O): what a span tagger or a span-extracting language model learns from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from datasets import Dataset, Features, List, Value
 
 from occ_autocoder.taxonomy.delimited import SheetError, Unreadable
-from occ_autocoder.taxonomy.sheets import open_sheet
 
-from .json_lines import json_rows
-from .readers import FILES, JSON_LINES
+from .readers import named_rows
 
 TOKENS, TAGS = "tokens", "tags"
 BEGIN, INSIDE, OUTSIDE = ALLOWED = "B", "I", "O"
 SHOWN_FAULTS = 10
 
-Cells = dict[str, object] | list | Unreadable
+Cells = dict[str, object] | Unreadable
 
 
 class TaggedError(ValueError):
@@ -37,8 +35,9 @@ def read_tagged(path: str | PathLike, rejected: list[str] | None = None) -> Data
             not usable where `rejected` is None.
     """
     try:
-        columns, rows = opened(Path(path))
-        read = [(number, row_fault(cells, columns), cells) for number, cells in rows if cells != []]
+        names, rows = named_rows(Path(path))
+        columns = checked_columns(Path(path), names)
+        read = [(number, row_fault(cells, columns), cells) for number, cells in rows]
     except SheetError as error:
         raise TaggedError(str(error)) from error
     faults = [f"{path}, row {number}{fault}" for number, fault, _ in read if fault]
@@ -71,23 +70,6 @@ def tagged_spans(tags: Sequence[str]) -> list[tuple[int, int]]:
         next((place for place in range(start + 1, len(tags)) if tags[place] != INSIDE), len(tags)) for start in starts
     ]
     return list(zip(starts, ends, strict=True))
-
-
-def opened(path: Path) -> tuple[list[str], Iterator[tuple[int, Cells]]]:
-    """The columns that are read, and the rows: number (a table's header is row 1) and cells by column, [] if blank."""
-    if not path.is_file():
-        raise TaggedError(f"{path}: no such file; allowed: {FILES}, and .gz of the text ones")
-    if Path(path.name.lower().removesuffix(".gz")).suffix in JSON_LINES:
-        rows = list(json_rows(path))
-        names = dict.fromkeys(name for _, cells in rows if isinstance(cells, dict) for name in cells)
-        return checked_columns(path, list(names)), iter(rows)
-    header, rows = open_sheet(path)
-    return checked_columns(path, header), ((number, named(header, cells)) for number, cells in rows)
-
-
-def named(header: Sequence[str], cells: list | Unreadable) -> Cells:
-    """The cells of a row by column; a blank or malformed row as it is."""
-    return dict(zip(header, cells, strict=True)) if cells and isinstance(cells, list) else cells
 
 
 def checked_columns(path: Path, found: Sequence[str]) -> list[str]:

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .clusters import Found
-from .skill_extraction import sentence_at
 from .skill_linking import LinkedSkill
-from .spans import Span
+from .spans import Span, sentences_at
 
 Extract = Callable[[Iterable[str]], Iterator[list[Span]]]
 Link = Callable[[Sequence[str], Sequence[str]], list[list[LinkedSkill] | None]]
@@ -31,7 +30,11 @@ def named(texts: Sequence[str], spans: Sequence[Sequence[Span]], link: Link | No
     """The names of each text's skills, each once, in its order."""
     if link is None:
         return [dict.fromkeys(span.text.casefold() for span in own) for own in spans]
-    flat = [(place, span.text, sentence_at(texts[place], span)) for place, own in enumerate(spans) for span in own]
+    flat = [
+        (place, span.text, sentence)
+        for place, own in enumerate(spans)
+        for span, sentence in zip(own, sentences_at(texts[place], own), strict=True)
+    ]
     found: list[dict[str, None]] = [{} for _ in texts]
     if flat:
         places, words, contexts = map(list, zip(*flat, strict=True))

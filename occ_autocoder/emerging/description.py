@@ -6,14 +6,14 @@ from occ_autocoder.data.drift import jaccard
 from occ_autocoder.taxonomy import Taxonomy
 
 from .judgement import EXISTING, NEW, NO_OCCUPATION, VARIANT, Group, Judgement
+from .spans import sentences
 from .titles import core_of
 
 LOOSE = 0.3  # mean cosine of two texts, below which a group is no one occupation
-KNOWN = 0.5  # mean novelty, below which a group is what its nearest code is
+KNOWN = 0.5  # novelty, below which a group is what its nearest code is
 NEAR = 0.75  # mean cosine to the nearest code, from which a group that is novel varies it
 NAMES, TASKS, LONGEST = 3, 6, 160
 ALIKE = 0.6  # of the words of two sentences
-_SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+|\s*[•·▪]\s*")
 _BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
@@ -26,7 +26,7 @@ def draft_judgement(
     Args:
         cohesion: mean cosine of two of the group's texts.
         similarity: mean cosine of its texts to the nearest code.
-        novelty: mean novelty of its texts, 0 to 1.
+        novelty: of the group, 0 to 1; see `detection.group_novelty`.
     """
     verdict, reason = verdict_of(cohesion, similarity, novelty)
     if verdict == NO_OCCUPATION:
@@ -46,7 +46,7 @@ def verdict_of(cohesion: float, similarity: float, novelty: float) -> tuple[str,
     if cohesion < LOOSE:
         return NO_OCCUPATION, f"its texts are unlike each other, with a mean cosine of {cohesion:.2f}"
     if novelty < KNOWN:
-        return EXISTING, f"its texts look like those of known codes, with a mean novelty of {novelty:.2f}"
+        return EXISTING, f"its texts look like those of known codes, with a novelty of {novelty:.2f}"
     if similarity >= NEAR:
         return VARIANT, f"novel, but near the nearest code, with a cosine of {similarity:.2f}"
     return NEW, f"novel ({novelty:.2f}), and far from the nearest code, with a cosine of {similarity:.2f}"
@@ -61,7 +61,7 @@ def names_of(group: Group) -> list[str]:
     titles = [core_of(_BRACKETS.sub(" ", title.lower())) for title, _ in group.texts]
     words = [frozenset(title.split()) for title in titles if title]
     likeness = {
-        title: sum(len(own & other) / len(own | other) for other in words)
+        title: sum(jaccard(own, other) for other in words)
         for title, own in ((title, frozenset(title.split())) for title in dict.fromkeys(titles) if title)
     }
     names: list[str] = []
@@ -79,11 +79,11 @@ def keyword_words(group: Group) -> set[str]:
 
 def tasks_of(group: Group) -> tuple[str, ...]:
     """Sentences about the work that have the most of the keywords, no two alike."""
-    sentences = [part.strip(" -*.;") for _, duties in group.texts for part in _SENTENCE.split(duties)]
+    parts = [duties[slice(*piece)].strip(" -*.;") for _, duties in group.texts for piece in sentences(duties)]
     wanted = keyword_words(group)
     scored = {
         sentence: len(wanted & {*_WORD.findall(sentence.lower())})
-        for sentence in sentences
+        for sentence in parts
         if len(sentence.split()) >= 3 and len(sentence) <= LONGEST
     }
     found: dict[str, set[str]] = {}

@@ -67,6 +67,11 @@ def count_periods(dates: Iterable[Iterable[str]], periods: Sequence[str], unit: 
     return counts
 
 
+def period_totals(dates: Sequence[Iterable[str]], unit: str) -> dict[str, int]:
+    """Every period from the first date to the last -> all ads of it, as `count_periods` counts them."""
+    return count_periods(dates, periods_between((day for days in dates for day in days), unit), unit)
+
+
 def growth(counts: Mapping[str, int], totals: Mapping[str, int] | None = None) -> Growth | None:
     """The later half of the periods against the earlier; None with fewer than two periods, or without ads.
 

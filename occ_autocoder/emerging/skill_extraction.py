@@ -10,15 +10,13 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from .skill_tagger import TAG, best_tags, by_layer, spans_of
-from .spans import Span
+from .spans import Piece, Span, sentences
 
 SKILL, TASK = "skill", "task"
 WINDOW, STRIDE = 128, 32  # tokens of a long sentence's windows, and how many two of them share
 TEXTS = 64  # that are read at a time, so that their sentences of like length share a batch
 SHARE, FEWEST = 0.5, 3  # of the words of a task that lie in skills, and the words it has at least
-_BREAK = re.compile(r"(?<=[.;!?])\s+|\s*\n\s*|\s*[•·▪●]\s*")
 _WORD = re.compile(r"\w+(?:[-'’/.]\w+)*[+#]*|[^\w\s]")
-Piece = tuple[int, int]  # start and end of a word or sentence in its text
 
 
 class SkillExtractor:
@@ -52,11 +50,11 @@ class SkillExtractor:
 
     def extract(self, texts: Sequence[str]) -> list[list[Span]]:
         """The spans of these texts, all held in memory."""
-        sentences = [(place, words) for place, text in enumerate(texts) for words in sentence_words(text)]
-        sentences.sort(key=lambda sentence: len(sentence[1]))
+        read = [(place, words) for place, text in enumerate(texts) for words in sentence_words(text)]
+        read.sort(key=lambda sentence: len(sentence[1]))
         found: list[list[Span]] = [[] for _ in texts]
-        for first in range(0, len(sentences), self.batch_size):
-            rows = sentences[first : first + self.batch_size]
+        for first in range(0, len(read), self.batch_size):
+            rows = read[first : first + self.batch_size]
             scores = self.probabilities([[texts[place][slice(*word)] for word in words] for place, words in rows])
             for (place, words), own in zip(rows, scores, strict=True):
                 found[place] += self.spans(texts[place], words, own)
@@ -109,20 +107,6 @@ def sentence_words(text: str) -> list[list[Piece]]:
     """The words of each sentence or line of a text, as places; signs are words, blanks are none."""
     pieces = [[match.span() for match in _WORD.finditer(text, *piece)] for piece in sentences(text)]
     return [words for words in pieces if words]
-
-
-def sentences(text: str) -> Iterator[Piece]:
-    """The places of a text's sentences, lines and items of a list."""
-    start = 0
-    for match in _BREAK.finditer(text):
-        yield start, match.start()
-        start = match.end()
-    yield start, len(text)
-
-
-def sentence_at(text: str, span: Span) -> str:
-    """The sentence of the text that a span stands in."""
-    return next((text[start:stop] for start, stop in sentences(text) if start <= span.start and span.end <= stop), "")
 
 
 def task_sentences(text: str, spans: Sequence[Span]) -> list[Span]:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from occ_autocoder.data.json_lines import json_rows
-from occ_autocoder.data.readers import FILES, JSON_LINES
+from occ_autocoder.data.readers import named_rows
 from occ_autocoder.data.records import prose
 from occ_autocoder.taxonomy.delimited import SheetError, Unreadable
-from occ_autocoder.taxonomy.sheets import open_sheet
 
 ALIASES = {  # our field -> columns in lower case without blanks, hyphens and underscores; ESCO's are among them
     "id": ("id", "skillid", "concepturi"),
@@ -60,18 +58,11 @@ def read_skills(path: str | PathLike) -> list[Skill]:
 
 def rows_of(path: Path) -> Iterator[tuple[int, dict[str, object] | Unreadable]]:
     """Each row that is not blank: its number (a table's header is row 1), and its cells by plain column name."""
-    if not path.is_file():
-        raise SkillsError(f"{path}: no such file; allowed: {FILES}, and .gz of the text ones")
-    if Path(path.name.lower().removesuffix(".gz")).suffix in JSON_LINES:
-        header, rows = None, json_rows(path)
-    else:
-        header, rows = open_sheet(path)
-    for number, cells in rows:
+    for number, cells in named_rows(path)[1]:
         if isinstance(cells, Unreadable):
             yield number, cells
         elif cells:
-            named = cells.items() if header is None else zip(header, cells, strict=True)
-            yield number, {plain(name): cell for name, cell in named}
+            yield number, {plain(name): cell for name, cell in cells.items()}
 
 
 def plain(column: str) -> str:

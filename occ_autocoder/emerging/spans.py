@@ -1,7 +1,12 @@
-"""Spans of a text: what kind each is, and where it stands."""
+"""Spans of a text: what kind each is, where it stands, and in which sentence."""
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+_BREAK = re.compile(r"(?<=[.;!?])\s+|[\n•·▪●]\s*")  # no \s* in front: it reads a run of blanks over and over
+Piece = tuple[int, int]  # start and end of a word or sentence in its text
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,22 @@ def is_whole(text: str, start: int, end: int) -> bool:
     """Whether no word goes on over either end."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum())
+
+
+def sentences(text: str) -> Iterator[Piece]:
+    """The places of a text's sentences, lines and items of a list."""
+    start = 0
+    for match in _BREAK.finditer(text):
+        yield start, match.start()
+        start = match.end()
+    yield start, len(text)
+
+
+def sentences_at(text: str, spans: Sequence[Span]) -> list[str]:
+    """The sentence of the text that each span stands in, "" for one that goes over its end."""
+    pieces = list(sentences(text))
+    starts = [start for start, _ in pieces]
+    own = [pieces[bisect_right(starts, span.start) - 1] for span in spans]
+    return [
+        text[start:stop].strip() if span.end <= stop else "" for span, (start, stop) in zip(spans, own, strict=True)
+    ]

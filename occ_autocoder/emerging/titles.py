@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from .periods import Growth, count_periods, growth, periods_between
+from .periods import Growth, count_periods, growth, period_totals
 
 GRADES = frozenset(["senior", "junior", "trainee", "apprentice", "intern", "i", "ii", "iii", "iv", "1", "2", "3", "4"])
 _WORD = re.compile(r"\w+")
@@ -47,14 +47,13 @@ def unlisted_titles(
         if (core := core_of(title)) and core not in known and words_of(title) not in known:
             places.setdefault(core, {}).setdefault(duties, place)
     days = [[day] if day else [] for day in records["date"]]
-    periods = periods_between((day for some in days for day in some), unit)
-    totals = count_periods(days, periods, unit)
+    totals = period_totals(days, unit)
     codes, confidences, employers = records["codes"], records["confidences"], records["employer"]
     found = []
     for title, own in places.items():
         if len(rows := list(own.values())) >= fewest:
             [(code, most)] = Counter(codes[row][0] for row in rows).most_common(1)
-            rise = growth(count_periods([days[row] for row in rows], periods, unit), totals)
+            rise = growth(count_periods([days[row] for row in rows], list(totals), unit), totals)
             names = {employers[row].casefold() for row in rows} - {""}
             mean = sum(confidences[row][0] for row in rows) / len(rows)
             found.append(Unlisted(title, len(rows), len(names), code, most / len(rows), mean, rise))
