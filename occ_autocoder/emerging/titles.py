@@ -1,6 +1,6 @@
 """Titles that advertisements use and the classification does not list: new work that a known code swallows, too.
 
-A text may be sure of its code where its title is not: "data engineer" was coded to a database architect for years.
+A model may be sure of a code whose titles are others: that of SSOC 2020 codes data engineers to database architects.
 """
 
 import re
